@@ -1,0 +1,3 @@
+"""
+Certificates from an ACME CA (RFC 8555).
+"""

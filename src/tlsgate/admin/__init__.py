@@ -1,0 +1,3 @@
+"""
+The JSON admin API and the web UI.
+"""

@@ -1,0 +1,3 @@
+"""
+Certificates in every form people have them in, inspected before they serve.
+"""

@@ -1,0 +1,3 @@
+"""
+Change what is served, safely: try, prove, keep or take back.
+"""

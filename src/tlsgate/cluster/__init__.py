@@ -1,0 +1,3 @@
+"""
+One truth for many nodes.
+"""

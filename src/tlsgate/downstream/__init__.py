@@ -1,0 +1,3 @@
+"""
+One exchange, from a client's request to its logged answer.
+"""

@@ -1,0 +1,3 @@
+"""
+Read and write HTTP/1.1, without I/O.
+"""

@@ -1,0 +1,3 @@
+"""
+Accept connections on bindings.
+"""

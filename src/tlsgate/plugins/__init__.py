@@ -1,0 +1,3 @@
+"""
+What third parties extend; the built-in parts come through the same door.
+"""

@@ -1,0 +1,3 @@
+"""
+Pure decisions on heads.
+"""

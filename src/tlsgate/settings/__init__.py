@@ -1,0 +1,3 @@
+"""
+What is wanted, and its history.
+"""

@@ -1,0 +1,3 @@
+"""
+Terminate TLS: choose a certificate for the name that the client asked for.
+"""

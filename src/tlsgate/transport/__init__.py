@@ -1,0 +1,3 @@
+"""
+Move bytes: sockets, TLS on sockets, deadlines.
+"""

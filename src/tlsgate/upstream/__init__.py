@@ -1,0 +1,3 @@
+"""
+The origin: connections lent, pooled and watched.
+"""

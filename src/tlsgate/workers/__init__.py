@@ -1,0 +1,3 @@
+"""
+One data-plane process per core.
+"""
