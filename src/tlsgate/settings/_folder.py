@@ -1,0 +1,181 @@
+"""
+How one generation lies in its folder: C{generation.json}, C{certificates/NAME.pem} and C{NAME.key}, C{SHA256SUMS}.
+
+C{SHA256SUMS} covers all the others and is in the format of C{sha256sum --check}, so that a truncated or hand-edited
+file is named instead of served.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import attrs
+
+from ..problems import Problem, ProblemError
+from ..sites import ServerCertificate
+from ._generations import Generation, SiteMemory, StoredCertificate
+
+__all__ = ["Damaged", "check_certificate_name", "decode", "encode"]
+
+FORMAT: Final = 1
+HEAD: Final = "generation.json"
+SUMS: Final = "SHA256SUMS"
+
+# A name becomes a file name: nothing that climbs, hides or needs quoting in more than a shell.
+CERTIFICATE_NAME: Final = re.compile(r"[A-Za-z0-9_*-][A-Za-z0-9._*-]{0,127}")
+
+
+class Damaged(Exception):
+    """
+    A generation's folder is not as it was written.
+
+    @ivar file: the file to blame, relative to the folder.
+    """
+
+    def __init__(self, file: str, detail: str) -> None:
+        super().__init__(f"{file} {detail}")
+        self.file = file
+
+
+def check_certificate_name(name: str) -> None:
+    """
+    Refuse a certificate's name that cannot be a file's name.
+
+    @raise Problem: C{invalid-settings}.
+    """
+    if CERTIFICATE_NAME.fullmatch(name) is None:
+        detail = (
+            "A certificate's name has 1 to 128 letters, digits, dots, underscores, asterisks or hyphens "
+            "and does not begin with a dot."
+        )
+        raise Problem("invalid-settings", detail, errors=[ProblemError("/certificate", "name-invalid", detail)])
+
+
+def encode(generation: Generation) -> dict[str, bytes]:
+    """
+    The files of a generation's folder, by path relative to it; each file's folder is either that one or
+    C{certificates}.
+
+    @raise Problem: C{invalid-settings}: a certificate's name cannot be a file's name.
+    """
+    files: dict[str, bytes] = {}
+    certificates: dict[str, Any] = {}
+    for name, stored in generation.certificates.items():
+        check_certificate_name(name)
+        certificate = stored.certificate
+        files[f"certificates/{name}.pem"] = certificate.chain
+        files[f"certificates/{name}.key"] = certificate.key
+        certificates[name] = {
+            "source": stored.source,
+            "added_at": stored.added_at,
+            "details": dict(stored.details),
+            "names": list(certificate.names),
+            "not_before": certificate.not_before,
+            "not_after": certificate.not_after,
+            "key_type": certificate.key_type,
+            "fingerprint": certificate.fingerprint,
+            "staple": base64.b64encode(certificate.staple).decode("ascii"),
+        }
+    head = {
+        "format": FORMAT,
+        "number": generation.number,
+        "parent": generation.parent,
+        "time": generation.time,
+        "author": generation.author,
+        "reason": generation.reason,
+        "summary": list(generation.summary),
+        "confirm_by": generation.confirm_by,
+        "undoes": generation.undoes,
+        "findings": [dict(finding) for finding in generation.findings],
+        "memory": {name: attrs.asdict(memory) for name, memory in generation.memory.items()},
+        "certificates": certificates,
+        "document": generation.document,
+    }
+    files[HEAD] = json.dumps(head, indent=1, allow_nan=False).encode("ascii") + b"\n"
+    sums = (f"{hashlib.sha256(content).hexdigest()}  {path}\n" for path, content in files.items())
+    files[SUMS] = "".join(sums).encode("utf-8")
+    return files
+
+
+def decode(read: Callable[[str], bytes]) -> Generation:
+    """
+    The generation of a folder.
+
+    @param read: the content of the file at a path relative to the folder; raises L{OSError}.
+
+    @raise Damaged: a file is missing, cannot be read, or is not as it was written.
+    """
+    checked = _Checked(read)
+    try:
+        head = json.loads(checked.read(HEAD))
+        if head["format"] != FORMAT:
+            raise Damaged(HEAD, f"has format {head['format']}; this version of tlsgate reads format {FORMAT}")
+        return Generation(
+            number=head["number"],
+            parent=head["parent"],
+            time=head["time"],
+            author=head["author"],
+            reason=head["reason"],
+            summary=tuple(head["summary"]),
+            document=head["document"],
+            certificates={name: _stored(name, kept, checked) for name, kept in head["certificates"].items()},
+            memory={name: SiteMemory(**kept) for name, kept in head["memory"].items()},
+            confirm_by=head["confirm_by"],
+            undoes=head["undoes"],
+            findings=tuple(head["findings"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as reason:
+        raise Damaged(HEAD, f"is not a generation: {type(reason).__name__}") from reason
+
+
+def _stored(name: str, kept: Mapping[str, Any], checked: _Checked) -> StoredCertificate:
+    """
+    One certificate of a generation.
+    """
+    certificate = ServerCertificate(
+        name=name,
+        chain=checked.read(f"certificates/{name}.pem"),
+        key=checked.read(f"certificates/{name}.key"),
+        names=tuple(kept["names"]),
+        not_before=kept["not_before"],
+        not_after=kept["not_after"],
+        key_type=kept["key_type"],
+        fingerprint=kept["fingerprint"],
+        staple=base64.b64decode(kept["staple"]),
+    )
+    return StoredCertificate(
+        certificate=certificate, source=kept["source"], added_at=kept["added_at"], details=kept["details"]
+    )
+
+
+class _Checked:
+    """
+    Reads a folder's files and compares each with its sum.
+    """
+
+    def __init__(self, read: Callable[[str], bytes]) -> None:
+        self._read = read
+        self._sums: dict[str, str] = {}
+        for line in self._get(SUMS).decode("utf-8", "replace").splitlines():
+            digest, _, path = line.partition("  ")
+            self._sums[path] = digest
+
+    def read(self, path: str) -> bytes:
+        """
+        @raise Damaged: it cannot be read or has another sum.
+        """
+        content = self._get(path)
+        if self._sums.get(path) != hashlib.sha256(content).hexdigest():
+            raise Damaged(path, f"is not as it was written: its checksum is not the one in {SUMS}")
+        return content
+
+    def _get(self, path: str) -> bytes:
+        try:
+            return self._read(path)
+        except OSError as reason:
+            raise Damaged(path, f"cannot be read: {reason.strerror or reason}") from reason

@@ -1,0 +1,423 @@
+"""
+Generations in a folder: each complete on disk, one link to the current one.
+
+::
+
+    STATE/                      0700
+      lock                      held by the gate that uses the folder
+      current -> generations/000042
+      generations/000042/       generation.json, certificates/, SHA256SUMS; see _folder
+      generations/000042/confirmed      an empty file: somebody confirmed it
+
+A commit writes the new folder under a temporary name, makes every file and folder of it durable, renames it, makes
+that durable, and only then replaces the link, in one step.  Whatever ends the process or the power at any moment,
+the link names a whole generation: the old one or the new one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Collection
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from twisted.logger import Logger
+from zope.interface import Interface, implementer
+
+from ..problems import Problem
+from ._filesystem import Filesystem, remove_tree
+from ._folder import HEAD, Damaged, decode, encode
+from ._lock import FolderLock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._generations import Generation
+
+__all__ = ["FileStore", "IStore"]
+
+GENERATION: Final = re.compile(r"[0-9]{6,18}")
+CONFIRMED: Final = "confirmed"
+# Neither matches GENERATION: what bears these names is swept away at the next start.
+NEW_FOLDER: Final = ".new"
+NEW_LINK: Final = ".current.new"
+OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+class IStore(Interface):
+    """
+    Where generations are kept.  Every verb blocks, and may be called from any one thread at a time.
+
+    Every verb raises L{Problem} C{storage-failed} if the place cannot be read or written; then nothing has changed.
+    """
+
+    def open() -> None:
+        """
+        Take the store for this process alone, check it, and clear away what a crash left.
+        """
+
+    def close() -> None:
+        """
+        Let another process take it.
+        """
+
+    def current() -> Generation | None:
+        """
+        The current generation; L{None} if there was never one.
+        """
+
+    def commit(parent: int, generation: Generation) -> None:
+        """
+        Make a generation the current one, durably and all or nothing.
+
+        @param parent: the number that must be current now; 0 for none.
+        @param generation: its number is larger than every number in the store.
+
+        @raise Problem: C{generation-moved}: C{parent} is not current.
+        """
+
+    def read(number: int) -> Generation:
+        """
+        A kept generation.
+
+        @raise Problem: C{not-found}.
+        """
+
+    def numbers() -> list[int]:
+        """
+        The numbers of the kept generations, ascending.
+        """
+
+    def next_number() -> int:
+        """
+        The smallest number that the next generation may have.
+        """
+
+    def confirm(number: int) -> None:
+        """
+        Remember durably that a generation was confirmed; twice is fine.
+
+        @raise Problem: C{not-found}.
+        """
+
+    def confirmed(number: int) -> bool:
+        """
+        Was it confirmed?
+        """
+
+    def prune(keep: int, age: float, now: float, spare: Collection[int]) -> list[int]:
+        """
+        Forget old generations, never the current one.
+
+        @param keep: how many of the newest are kept.
+        @param age: older ones than this are forgotten too, seconds; 0 for any age.
+        @param now: Unix time.
+        @param spare: numbers that are kept whatever their age.
+
+        @return: the numbers that were forgotten.
+        """
+
+
+@implementer(IStore)
+class FileStore:
+    """
+    Generations in a folder of this machine.
+
+    @ivar folder: the state folder; other rooms keep files of their own in it.
+    """
+
+    _log = Logger()
+
+    def __init__(self, folder: Path, filesystem: Filesystem | None = None) -> None:
+        self.folder = folder
+        self._filesystem = Filesystem() if filesystem is None else filesystem
+        self._generations = folder / "generations"
+        self._link = folder / "current"
+        self._lock = FolderLock(folder / "lock")
+        self._number = 0
+        # Set when clearing away after a failure failed too: then it is tried again before the next commit.
+        self._littered = False
+
+    def open(self) -> None:
+        """
+        As L{IStore.open}: make the folder if there is none, lock it, and check its owner and permissions.
+
+        @raise Problem: C{storage-failed}: it cannot be used, or another gate uses it; the detail is one line.
+        """
+        with self._failing(f"The state folder {self.folder} cannot be used"):
+            self._check_state_folder()
+        self._lock.acquire()
+        try:
+            with self._failing(f"The state folder {self.folder} cannot be used"):
+                if self._filesystem.stat(self._generations) is None:
+                    self._filesystem.make_folder(self._generations)
+                    self._filesystem.sync(self.folder)
+                self._check_permissions(self._generations)
+                self._number = self._linked()
+                self._sweep()
+        except Problem:
+            self._lock.release()
+            raise
+
+    def close(self) -> None:
+        """
+        As L{IStore.close}.
+        """
+        self._lock.release()
+
+    def current(self) -> Generation | None:
+        """
+        As L{IStore.current}.
+
+        @raise Problem: C{storage-failed}: the current generation is damaged; the detail names the file.
+        """
+        return self._read(self._number) if self._number else None
+
+    def commit(self, parent: int, generation: Generation) -> None:
+        """
+        As L{IStore.commit}.
+        """
+        if parent != self._number:
+            raise Problem(
+                "generation-moved",
+                f"The change was made for generation {parent}, but generation {self._number} is current; "
+                "read it and try again.",
+            )
+        files = encode(generation)
+        with self._failing("The change was not saved"):
+            if self._littered:
+                self._sweep()
+            if generation.number < self.next_number():
+                raise Problem("internal", f"Generation {generation.number} is older than one in {self._generations}.")
+            try:
+                self._write(generation.number, files)
+                self._flip(generation.number)
+            except OSError:
+                self._take_back(generation.number)
+                raise
+        self._number = generation.number
+
+    def read(self, number: int) -> Generation:
+        """
+        As L{IStore.read}.
+        """
+        if self._filesystem.stat(self._path(number)) is None:
+            raise Problem("not-found", f"There is no generation {number}; old ones are forgotten.")
+        return self._read(number)
+
+    def numbers(self) -> list[int]:
+        """
+        As L{IStore.numbers}.
+        """
+        with self._failing("The history cannot be read"):
+            return [number for number in self._numbers() if number <= self._number]
+
+    def next_number(self) -> int:
+        """
+        As L{IStore.next_number}.  A whole folder that was never current keeps its number for itself.
+        """
+        with self._failing("The history cannot be read"):
+            return max([self._number, *self._numbers()]) + 1
+
+    def confirm(self, number: int) -> None:
+        """
+        As L{IStore.confirm}.
+        """
+        if self.confirmed(number):
+            return
+        path = self._path(number)
+        if self._filesystem.stat(path) is None:
+            raise Problem("not-found", f"There is no generation {number}.")
+        with self._failing(f"The confirmation of generation {number} was not saved"):
+            self._filesystem.write_file(path / CONFIRMED, b"")
+            try:
+                self._filesystem.sync(path)
+            except OSError:
+                remove_tree(self._filesystem, path / CONFIRMED)
+                raise
+
+    def confirmed(self, number: int) -> bool:
+        """
+        As L{IStore.confirmed}.
+        """
+        with self._failing("The history cannot be read"):
+            return self._filesystem.stat(self._path(number) / CONFIRMED) is not None
+
+    def prune(self, keep: int, age: float, now: float, spare: Collection[int] = ()) -> list[int]:
+        """
+        As L{IStore.prune}.  A generation's age is that of its folder.
+        """
+        gone: list[int] = []
+        with self._failing("Old generations cannot be removed"):
+            numbers = self._numbers()
+            for place, number in enumerate(reversed(numbers)):
+                found = self._filesystem.stat(self._path(number) / HEAD)
+                old = age > 0 and found is not None and now - found.st_mtime > age
+                if number != self._number and number not in spare and (place >= keep or old):
+                    self._remove(number)
+                    gone.append(number)
+        return gone[::-1]
+
+    def _numbers(self) -> list[int]:
+        """
+        The numbers of all folders, also of those that a crash kept from becoming current.
+        """
+        return sorted(int(name) for name in self._filesystem.names(self._generations) if GENERATION.fullmatch(name))
+
+    def _path(self, number: int) -> Path:
+        return self._generations / f"{number:06}"
+
+    @contextmanager
+    def _failing(self, what: str) -> Iterator[None]:
+        """
+        Turn an error of the disk into a refusal.
+        """
+        try:
+            yield
+        except OSError as reason:
+            where = f" ({reason.filename})" if reason.filename else ""
+            raise Problem("storage-failed", f"{what}: {reason.strerror or reason}{where}.") from reason
+
+    def _read(self, number: int) -> Generation:
+        path = self._path(number)
+        try:
+            return decode(lambda name: self._filesystem.read_file(path / name))
+        except Damaged as reason:
+            raise Problem(
+                "storage-failed",
+                f"Generation {number} is damaged: {path / reason.file} {str(reason).partition(' ')[2]}.",
+            ) from reason
+
+    def _write(self, number: int, files: dict[str, bytes]) -> None:
+        """
+        Lay a generation's folder down, whole and durable, under its final name.
+        """
+        new = self._generations / NEW_FOLDER
+        self._filesystem.make_folder(new)
+        self._filesystem.make_folder(new / "certificates")
+        for name, content in files.items():
+            self._filesystem.write_file(new / name, content)
+            self._filesystem.sync(new / name)
+        self._filesystem.sync(new / "certificates")
+        self._filesystem.sync(new)
+        self._filesystem.rename(new, self._path(number))
+        self._filesystem.sync(self._generations)
+
+    def _flip(self, number: int) -> None:
+        """
+        Make the link name a generation.
+        """
+        new = self.folder / NEW_LINK
+        self._filesystem.make_link(new, f"{self._generations.name}/{number:06}")
+        self._filesystem.rename(new, self._link)
+        self._filesystem.sync(self.folder)
+
+    def _take_back(self, number: int) -> None:
+        """
+        After a failed commit: leave the disk as it was, or remember that it is not.
+        """
+        self._littered = True
+        try:
+            if self._linked() == number:
+                # Only the link's durability failed.  The old generation goes on, so the link must say so.
+                remove_tree(self._filesystem, self.folder / NEW_LINK)
+                if self._number:
+                    self._flip(self._number)
+                else:
+                    remove_tree(self._filesystem, self._link)
+            remove_tree(self._filesystem, self._path(number))
+            self._sweep()
+        except (OSError, Problem) as reason:
+            self._log.warn("leftovers of a failed change stay until the next one: {reason}", reason=reason)
+
+    def _sweep(self) -> None:
+        """
+        Remove the temporary names that an unfinished commit or removal left.
+        """
+        remove_tree(self._filesystem, self.folder / NEW_LINK)
+        for name in self._filesystem.names(self._generations):
+            if name.startswith("."):
+                remove_tree(self._filesystem, self._generations / name)
+        self._littered = False
+
+    def _remove(self, number: int) -> None:
+        """
+        Remove a generation; under a temporary name first, so that no half of it is ever listed.
+        """
+        doomed = self._generations / f".old-{number:06}"
+        self._filesystem.rename(self._path(number), doomed)
+        remove_tree(self._filesystem, doomed)
+
+    def _linked(self) -> int:
+        """
+        The number that the link names; 0 for no link.
+        """
+        if self._filesystem.stat(self._link) is None:
+            # One generation without a link is what a crash in the very first commit leaves; more are a lost link.
+            if len(self._numbers()) > 1:
+                raise Problem(
+                    "storage-failed",
+                    f"{self._link} is missing; run: ln -s generations/{self._numbers()[-1]:06} '{self._link}'.",
+                )
+            return 0
+        try:
+            name = Path(self._filesystem.read_link(self._link)).name
+        except OSError as reason:
+            raise Problem("storage-failed", f"{self._link} is not a link to a generation.") from reason
+        if GENERATION.fullmatch(name) is None or self._filesystem.stat(self._generations / name) is None:
+            raise Problem("storage-failed", f"{self._link} names {name!r}, which is no generation of this folder.")
+        return int(name)
+
+    def _check_state_folder(self) -> None:
+        """
+        Make the state folder, or refuse one that others could have prepared or can read.
+        """
+        found = self._filesystem.stat(self.folder)
+        if found is None:
+            self._filesystem.make_folder(self.folder)
+            self._filesystem.sync(self.folder.parent)
+            return
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not self._filesystem.names(self.folder):
+            # Made empty for us, as a container's volume is: nothing in it was ever readable.
+            self._filesystem.set_mode(self.folder, stat.S_IRWXU)
+            return
+        self._check(self.folder, found)
+
+    def _check_permissions(self, folder: Path) -> None:
+        """
+        Refuse a folder of ours, with all in it, that others can read or that is not what we made.
+        """
+        found = self._filesystem.stat(folder)
+        if found is None:
+            return
+        self._check(folder, found)
+        for name in self._filesystem.names(folder):
+            path = folder / name
+            inner = self._filesystem.stat(path)
+            if inner is None:
+                continue
+            if stat.S_ISDIR(inner.st_mode):
+                self._check_permissions(path)
+            elif name.endswith(".key"):
+                self._check(path, inner, folder=False)
+
+    def _check(self, path: Path, found: os.stat_result, *, folder: bool = True) -> None:
+        """
+        @raise Problem: C{storage-failed}: a link, another's, or open to others.
+        """
+        if not (stat.S_ISDIR if folder else stat.S_ISREG)(found.st_mode):
+            kind = "link" if stat.S_ISLNK(found.st_mode) else "file of another kind"
+            raise Problem("storage-failed", f"{path} is a {kind}; it must be a {'folder' if folder else 'plain file'}.")
+        if found.st_uid != os.geteuid():
+            raise Problem(
+                "storage-failed", f"{path} belongs to user {found.st_uid}, but the gate runs as user {os.geteuid()}."
+            )
+        if found.st_mode & OTHERS:
+            raise Problem(
+                "storage-failed",
+                f"{path} can be read by others (mode {stat.S_IMODE(found.st_mode):04o}); "
+                f"run: chmod {'700' if folder else '600'} '{path}'.",
+            )

@@ -1,0 +1,344 @@
+"""
+Generations in a folder, with a disk that works.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import attrs
+import pytest
+
+from tlsgate.problems import Problem
+from tlsgate.settings import FileStore, Filesystem, Generation, SiteMemory, StoredCertificate
+from tlsgate.sites import ServerCertificate
+
+CERTIFICATE = ServerCertificate(
+    name="default",
+    chain=b"a chain\n",
+    key=b"a secret key\n",
+    names=("localhost", "127.0.0.1"),
+    not_before=1.0,
+    not_after=2.5,
+    key_type="ec-p256",
+    fingerprint="ab" * 32,
+    staple=b"\0staple",
+)
+STORED = StoredCertificate(certificate=CERTIFICATE, source="upload", added_at=3.0, details={"names": ["a"]})
+
+
+def generation(number: int = 1, parent: int | None = None, **more: object) -> Generation:
+    """
+    A generation with something in every field.
+    """
+    return attrs.evolve(
+        Generation(
+            number=number,
+            parent=number - 1 if parent is None else parent,
+            time=1700000000.25,
+            author="local:root",
+            reason="because of ü",
+            summary=("One.", "Two."),
+            document={"site": [{"name": f"s{number}", "hosts": ["*"]}]},
+            certificates={"default": STORED},
+            memory={"s": SiteMemory(hsts_largest=300)},
+            confirm_by=1700000060.0,
+            findings=({"code": "c", "severity": "info", "message": "m", "pointer": ""},),
+        ),
+        **more,
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FileStore:
+    store = FileStore(tmp_path / "state")
+    store.open()
+    return store
+
+
+def reopened(store: FileStore) -> FileStore:
+    store.close()
+    again = FileStore(store.folder)
+    again.open()
+    return again
+
+
+def refused(store: FileStore) -> str:
+    """
+    The one line with which the store does not open.
+    """
+    store.close()
+    with pytest.raises(Problem) as caught:
+        FileStore(store.folder).open()
+    assert caught.value.code == "storage-failed"
+    assert "\n" not in caught.value.detail
+    return caught.value.detail
+
+
+def test_is_empty_at_first(store: FileStore) -> None:
+    """
+    A new store has no current generation, and the first number is 1.
+    """
+    assert store.current() is None
+    assert store.numbers() == []
+    assert store.next_number() == 1
+
+
+def test_keeps_every_field(store: FileStore) -> None:
+    """
+    What was committed is read back equal, by this and by the next process.
+    """
+    store.commit(0, generation())
+    assert store.current() == generation()
+    again = reopened(store)
+    assert again.current() == generation()
+    assert again.read(1) == generation()
+
+
+def test_compares_before_it_swaps(store: FileStore) -> None:
+    """
+    A change made for a generation that is no longer current is refused and leaves nothing.
+    """
+    store.commit(0, generation(1))
+    store.commit(1, generation(2))
+    with pytest.raises(Problem) as caught:
+        store.commit(1, generation(3))
+    assert caught.value.code == "generation-moved"
+    assert store.numbers() == [1, 2]
+    assert reopened(store).current() == generation(2)
+
+
+def test_numbers_only_grow(store: FileStore) -> None:
+    """
+    A whole folder that never became current keeps its number, and is not part of the history.
+    """
+    store.commit(0, generation(1))
+    store.commit(1, generation(2))
+    (store.folder / "current").unlink()
+    (store.folder / "current").symlink_to("generations/000001")
+    again = reopened(store)
+    assert again.numbers() == [1]
+    assert again.next_number() == 3
+    with pytest.raises(Problem):
+        again.commit(1, generation(2))
+    again.commit(1, generation(3, parent=1))
+    assert again.current() == generation(3, parent=1)
+
+
+def test_files_are_private(store: FileStore) -> None:
+    """
+    Folders are 0700 and files 0600, whatever the umask allows.
+    """
+    before = os.umask(0)
+    try:
+        store.commit(0, generation())
+    finally:
+        os.umask(before)
+    for path in [store.folder, *store.folder.rglob("*")]:
+        if not path.is_symlink():
+            assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_sums_are_of_sha256sum(store: FileStore) -> None:
+    """
+    A person can check a generation's folder with sha256sum.
+    """
+    store.commit(0, generation())
+    subprocess.run(
+        ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"], cwd=store.folder / "current", check=True
+    )
+
+
+def test_two_gates_are_one_too_many(store: FileStore) -> None:
+    """
+    A second gate on the folder is told which process has it; once that has closed, it may.
+    """
+    with pytest.raises(Problem) as caught:
+        FileStore(store.folder).open()
+    assert caught.value.code == "storage-failed"
+    assert f"process {os.getpid()}" in caught.value.detail
+    reopened(store)
+
+
+def test_the_lock_ends_with_its_process(tmp_path: Path) -> None:
+    """
+    A gate that was killed does not keep the next one out.
+    """
+    program = (
+        "import pathlib, sys; from tlsgate.settings import FileStore\n"
+        f"store = FileStore(pathlib.Path({str(tmp_path / 'state')!r})); store.open()\n"
+        "print('open', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        with pytest.raises(Problem, match=f"process {process.pid}"):
+            FileStore(tmp_path / "state").open()
+        process.kill()
+        process.wait()
+    FileStore(tmp_path / "state").open()
+
+
+def test_tightens_an_empty_folder(tmp_path: Path) -> None:
+    """
+    An empty folder that was made for the gate is closed to others.
+    """
+    (tmp_path / "state").mkdir(mode=0o755)
+    FileStore(tmp_path / "state").open()
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
+
+
+def test_refuses_a_link_as_state_folder(tmp_path: Path) -> None:
+    """
+    A state folder that is a link could lead anywhere.
+    """
+    (tmp_path / "real").mkdir(mode=0o700)
+    (tmp_path / "state").symlink_to("real")
+    with pytest.raises(Problem, match="is a link"):
+        FileStore(tmp_path / "state").open()
+
+
+def test_refuses_folders_and_keys_that_others_can_read(store: FileStore) -> None:
+    """
+    Loose permissions are refused with the command that mends them.
+    """
+    store.commit(0, generation())
+    for path, mode in (
+        (store.folder, 0o750),
+        (store.folder / "generations" / "000001", 0o701),
+        (store.folder / "generations" / "000001" / "certificates" / "default.key", 0o640),
+    ):
+        right = stat.S_IMODE(path.stat().st_mode)
+        path.chmod(mode)
+        detail = refused(store)
+        assert f"chmod {right:o} '{path}'" in detail
+        path.chmod(right)
+    assert reopened(store).current() == generation()
+
+
+class _AnothersFolder(Filesystem):
+    """
+    A disk on which everything belongs to the next user.
+    """
+
+    def stat(self, path: Path) -> os.stat_result | None:
+        found = super().stat(path)
+        return None if found is None else os.stat_result([*found[:4], found.st_uid + 1, *found[5:]])
+
+
+def test_refuses_a_folder_of_another_user(store: FileStore) -> None:
+    """
+    Who owns the folder could replace what is in it.
+    """
+    store.close()
+    with pytest.raises(Problem, match=f"belongs to user {os.geteuid() + 1}"):
+        FileStore(store.folder, _AnothersFolder()).open()
+
+
+@pytest.mark.parametrize(
+    "file", ["generation.json", "certificates/default.pem", "certificates/default.key", "SHA256SUMS"]
+)
+@pytest.mark.parametrize("damage", ["missing", "truncated", "empty", "edited", "fifo", "folder", "link"])
+def test_names_the_damaged_file(store: FileStore, file: str, damage: str) -> None:
+    """
+    A current generation that is not whole is refused with the file to blame.
+    """
+    store.commit(0, generation())
+    path = store.folder / "generations" / "000001" / file
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "truncated":
+        path.write_bytes(content[:-3])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "edited":
+        path.write_bytes(content.replace(b"a", b"b"))
+    elif damage == "fifo":
+        os.mkfifo(path)
+    elif damage == "folder":
+        path.mkdir(mode=0o700)
+    elif damage == "link":
+        path.symlink_to("/dev/zero")
+    with pytest.raises(Problem) as caught:
+        store.current()
+    assert caught.value.code == "storage-failed"
+    assert str(store.folder / "generations" / "000001") in caught.value.detail
+    if file != "SHA256SUMS":
+        assert str(path) in caught.value.detail
+    assert "a secret key" not in caught.value.detail
+
+
+def test_refuses_a_link_to_nothing(store: FileStore) -> None:
+    """
+    A current link that names no generation is an error, not an empty store.
+    """
+    store.commit(0, generation())
+    (store.folder / "current").unlink()
+    (store.folder / "current").symlink_to("generations/000007")
+    assert "'000007', which is no generation" in refused(store)
+
+
+def test_refuses_a_lost_link(store: FileStore) -> None:
+    """
+    Generations without a current link are not taken for an empty store.
+    """
+    store.commit(0, generation(1))
+    store.commit(1, generation(2))
+    (store.folder / "current").unlink()
+    assert "ln -s generations/000002" in refused(store)
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "../up", "a/b", "a b", "a\0b", "ü", "x" * 129, "a\n"])
+def test_refuses_names_that_are_no_file_names(store: FileStore, name: str) -> None:
+    """
+    A certificate's name that could climb or hide is refused before anything is written.
+    """
+    with pytest.raises(Problem) as caught:
+        store.commit(0, generation(certificates={name: STORED}))
+    assert caught.value.code == "invalid-settings"
+    assert store.next_number() == 1
+
+
+def test_confirmations_last(store: FileStore) -> None:
+    """
+    A confirmation is remembered by the next process; that of no generation is refused.
+    """
+    store.commit(0, generation())
+    assert not store.confirmed(1)
+    store.confirm(1)
+    store.confirm(1)
+    assert reopened(store).confirmed(1)
+    with pytest.raises(Problem) as caught:
+        store.confirm(9)
+    assert caught.value.code == "not-found"
+
+
+def test_forgets_the_old(store: FileStore) -> None:
+    """
+    Pruning keeps so many of the newest, and what it is told to spare; a forgotten one is not found.
+    """
+    for number in range(1, 7):
+        store.commit(number - 1, generation(number))
+    assert store.prune(2, 0, 0.0, {3}) == [1, 2, 4]
+    assert store.numbers() == [3, 5, 6]
+    with pytest.raises(Problem) as caught:
+        store.read(4)
+    assert caught.value.code == "not-found"
+
+
+def test_never_forgets_the_current(store: FileStore) -> None:
+    """
+    However old the current generation is and however few are kept, it stays.
+    """
+    store.commit(0, generation(1))
+    store.commit(1, generation(2))
+    late = (store.folder / "current" / "generation.json").stat().st_mtime + 100
+    assert store.prune(5, 101, late) == []
+    assert store.prune(0, 10, late) == [1]
+    assert reopened(store).current() == generation(2)
