@@ -8,7 +8,7 @@ one; L{_generations} is the unit of change, and L{_store} keeps it.
 from ._filesystem import Filesystem
 from ._folder import check_certificate_name
 from ._generations import Document, Draft, Generation, SiteMemory, StoredCertificate
-from ._store import FileStore, IStore
+from ._store import FileStore, IStaged, IStore
 
 __all__ = [
     "Document",
@@ -16,6 +16,7 @@ __all__ = [
     "FileStore",
     "Filesystem",
     "Generation",
+    "IStaged",
     "IStore",
     "SiteMemory",
     "StoredCertificate",

@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from ._generations import Generation
 
-__all__ = ["FileStore", "IStore"]
+__all__ = ["FileStore", "IStaged", "IStore"]
 
 GENERATION: Final = re.compile(r"[0-9]{6,18}")
 CONFIRMED: Final = "confirmed"
@@ -45,6 +45,24 @@ CONFIRMED: Final = "confirmed"
 NEW_FOLDER: Final = ".new"
 NEW_LINK: Final = ".current.new"
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+class IStaged(Interface):
+    """
+    A generation that is stored but not current.  Exactly one verb is called, once; a restart gives it up.
+    """
+
+    def finish() -> None:
+        """
+        Make it current.
+
+        @raise Problem: C{generation-moved}, C{storage-failed}: it is not, and was given up.
+        """
+
+    def give_up() -> None:
+        """
+        Forget it.  Raises nothing: what cannot be removed now is removed later.
+        """
 
 
 class IStore(Interface):
@@ -71,10 +89,15 @@ class IStore(Interface):
 
     def commit(parent: int, generation: Generation) -> None:
         """
-        Make a generation the current one, durably and all or nothing.
+        Make a generation the current one, durably and all or nothing: L{stage} and L{IStaged.finish} in one.
+        """
+
+    def stage(parent: int, generation: Generation) -> IStaged:
+        """
+        Put a generation by, whole and durable, so that making it current is one small step that hardly fails.
 
         @param parent: the number that must be current now; 0 for none.
-        @param generation: its number is larger than every number in the store.
+        @param generation: its number is at least L{next_number}.
 
         @raise Problem: C{generation-moved}: C{parent} is not current.
         """
@@ -121,6 +144,29 @@ class IStore(Interface):
         """
 
 
+@implementer(IStaged)
+class StagedFolder:
+    """
+    A whole folder that no link names yet.
+    """
+
+    def __init__(self, finish: Callable[[], None], give_up: Callable[[], None]) -> None:
+        self._finish = finish
+        self._give_up = give_up
+
+    def finish(self) -> None:
+        """
+        As L{IStaged.finish}.
+        """
+        self._finish()
+
+    def give_up(self) -> None:
+        """
+        As L{IStaged.give_up}.
+        """
+        self._give_up()
+
+
 @implementer(IStore)
 class FileStore:
     """
@@ -138,8 +184,6 @@ class FileStore:
         self._link = folder / "current"
         self._lock = FolderLock(folder / "lock")
         self._number = 0
-        # Set when clearing away after a failure failed too: then it is tried again before the next commit.
-        self._littered = False
 
     def open(self) -> None:
         """
@@ -180,25 +224,24 @@ class FileStore:
         """
         As L{IStore.commit}.
         """
-        if parent != self._number:
-            raise Problem(
-                "generation-moved",
-                f"The change was made for generation {parent}, but generation {self._number} is current; "
-                "read it and try again.",
-            )
+        self.stage(parent, generation).finish()
+
+    def stage(self, parent: int, generation: Generation) -> StagedFolder:
+        """
+        As L{IStore.stage}.
+        """
+        self._check_parent(parent)
         files = encode(generation)
+        number = generation.number
         with self._failing("The change was not saved"):
-            if self._littered:
-                self._sweep()
-            if generation.number < self.next_number():
-                raise Problem("internal", f"Generation {generation.number} is older than one in {self._generations}.")
+            if number < self.next_number():
+                raise Problem("internal", f"Generation {number} is older than one in {self._generations}.")
             try:
-                self._write(generation.number, files)
-                self._flip(generation.number)
+                self._write(number, files)
             except OSError:
-                self._take_back(generation.number)
+                self._give_up(number)
                 raise
-        self._number = generation.number
+        return StagedFolder(lambda: self._finish(parent, number), lambda: self._give_up(number))
 
     def read(self, number: int) -> Generation:
         """
@@ -296,6 +339,7 @@ class FileStore:
         Lay a generation's folder down, whole and durable, under its final name.
         """
         new = self._generations / NEW_FOLDER
+        remove_tree(self._filesystem, new)
         self._filesystem.make_folder(new)
         self._filesystem.make_folder(new / "certificates")
         for name, content in files.items():
@@ -311,27 +355,47 @@ class FileStore:
         Make the link name a generation.
         """
         new = self.folder / NEW_LINK
+        remove_tree(self._filesystem, new)
         self._filesystem.make_link(new, f"{self._generations.name}/{number:06}")
         self._filesystem.rename(new, self._link)
         self._filesystem.sync(self.folder)
 
-    def _take_back(self, number: int) -> None:
+    def _check_parent(self, parent: int) -> None:
+        if parent != self._number:
+            raise Problem(
+                "generation-moved",
+                f"The change was made for generation {parent}, but generation {self._number} is current; "
+                "read it and try again.",
+            )
+
+    def _finish(self, parent: int, number: int) -> None:
         """
-        After a failed commit: leave the disk as it was, or remember that it is not.
+        Make a staged generation current, or leave everything as it was.
         """
-        self._littered = True
+        try:
+            self._check_parent(parent)
+            with self._failing("The change was not saved"):
+                self._flip(number)
+        except Problem:
+            self._give_up(number)
+            raise
+        self._number = number
+
+    def _give_up(self, number: int) -> None:
+        """
+        Remove a generation that did not become current; what cannot be removed now stays, and is in nobody's way.
+        """
         try:
             if self._linked() == number:
                 # Only the link's durability failed.  The old generation goes on, so the link must say so.
-                remove_tree(self._filesystem, self.folder / NEW_LINK)
                 if self._number:
                     self._flip(self._number)
                 else:
-                    remove_tree(self._filesystem, self._link)
-            remove_tree(self._filesystem, self._path(number))
+                    self._filesystem.remove_file(self._link)
             self._sweep()
+            remove_tree(self._filesystem, self._path(number))
         except (OSError, Problem) as reason:
-            self._log.warn("leftovers of a failed change stay until the next one: {reason}", reason=reason)
+            self._log.warn("leftovers of generation {number} stay: {reason}", number=number, reason=reason)
 
     def _sweep(self) -> None:
         """
@@ -341,7 +405,6 @@ class FileStore:
         for name in self._filesystem.names(self._generations):
             if name.startswith("."):
                 remove_tree(self._filesystem, self._generations / name)
-        self._littered = False
 
     def _remove(self, number: int) -> None:
         """
