@@ -1,0 +1,49 @@
+"""
+C{python -m benchmarks NAME}: run one benchmark, or all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+
+from ._peers import PEERS
+from ._plot import plot
+from ._rounds import Options
+
+#: Each is a module with C{run(Options) -> Report}, in the order of C{all}.
+NAMES = ("keepalive", "newconn", "resume", "bulk", "idle", "swap", "certificates", "websocket", "scale", "soak")
+
+
+def parse(arguments: list[str]) -> tuple[str, Options]:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("name", choices=[*NAMES, "all", "plot"])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=5.0, help="of load for each figure")
+    parser.add_argument("--peers", default=",".join(PEERS), help="comma separated: %(default)s")
+    parser.add_argument("--workers", type=int, default=1, help="processes of a proxy")
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--count", type=int, default=0, help="connections (idle) or certificates; 0: the usual number")
+    parser.add_argument("--access-log", action="store_true")
+    parser.add_argument("--proxy-cores", default="0")
+    parser.add_argument("--load-core", default="1")
+    parser.add_argument("--output", type=Path, default=Path("build/benchmarks"))
+    chosen = vars(parser.parse_args(arguments))
+    name = chosen.pop("name")
+    chosen["peers"] = tuple(filter(None, chosen["peers"].split(",")))
+    return name, Options(**chosen)
+
+
+def main(arguments: list[str]) -> int:
+    name, options = parse(arguments)
+    for each in NAMES if name == "all" else () if name == "plot" else (name,):
+        report = importlib.import_module(f"{__package__}.{each}").run(options)
+        print(report.table(), flush=True)
+        print(f"\n{report.write(options.output)}\n", flush=True)
+    plot(options.output, options.output / "keepalive.svg")
+    return 0
+
+
+sys.exit(main(sys.argv[1:]))
