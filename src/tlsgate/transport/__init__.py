@@ -11,6 +11,10 @@ from ._connecting import Connecting
 from ._deadlines import Deadlines
 from ._hub import ERROR, HANGUP, READ, WRITE, EpollHub, ReactorHub, make_hub
 from ._interfaces import IHub, Subject
+from ._proxy_protocol import MAXIMUM_HEADER as MAXIMUM_PROXY_HEADER
+from ._proxy_protocol import MalformedProxyHeader, ProxyHeader
+from ._proxy_protocol import encode as encode_proxy_header
+from ._proxy_protocol import parse as parse_proxy_header
 from ._stream import HIGH_WATER, LOW_WATER, StreamTransport
 from ._tls import HANDSHAKE_FAILURES, TLSTransport
 
@@ -20,15 +24,20 @@ __all__ = [
     "HANGUP",
     "HIGH_WATER",
     "LOW_WATER",
+    "MAXIMUM_PROXY_HEADER",
     "READ",
     "WRITE",
     "Connecting",
     "Deadlines",
     "EpollHub",
     "IHub",
+    "MalformedProxyHeader",
+    "ProxyHeader",
     "ReactorHub",
     "StreamTransport",
     "Subject",
     "TLSTransport",
+    "encode_proxy_header",
     "make_hub",
+    "parse_proxy_header",
 ]
