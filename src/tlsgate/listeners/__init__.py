@@ -1,3 +1,20 @@
 """
 Accept connections on bindings.
+
+L{_endpoint} makes a socket listen, L{_accept} takes connections from it, L{_admission} counts who may be connected,
+L{_preface} deals with PROXY headers and tells TLS from plain HTTP, and L{_service} ties them together for a binding.
 """
+
+from ._admission import Admission, descriptor_limit
+from ._endpoint import EndpointAddress, ListeningSocket, address_of, open_listening_socket
+from ._service import BindingListener
+
+__all__ = [
+    "Admission",
+    "BindingListener",
+    "EndpointAddress",
+    "ListeningSocket",
+    "address_of",
+    "descriptor_limit",
+    "open_listening_socket",
+]

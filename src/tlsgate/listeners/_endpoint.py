@@ -11,10 +11,9 @@ import errno
 import os
 import re
 import socket
-from typing import Final, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 import attrs
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.endpoints import AdoptedStreamServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IReactorCore
@@ -103,15 +102,9 @@ class ListeningSocket:
         self.socket = listening
         self.description = description
         self._owner = owner
-        name = listening.getsockname()
-        self.port: int = name[1] if isinstance(name, tuple) else 0
-        self._address: IPv4Address | IPv6Address | UNIXAddress
-        if listening.family == socket.AF_INET6:
-            self._address = IPv6Address("TCP", *name)
-        elif listening.family == socket.AF_INET:
-            self._address = IPv4Address("TCP", *name)
-        else:
-            self._address = UNIXAddress(os.fsencode(name) if name else None)
+        #: Where it listens, as C{getsockname} gives it.
+        self.raw_address: Any = listening.getsockname()
+        self.port: int = self.raw_address[1] if isinstance(self.raw_address, tuple) else 0
 
     def __repr__(self) -> str:
         return f"<ListeningSocket {self.description} port={self.port}>"
@@ -135,13 +128,6 @@ class ListeningSocket:
         listening.setblocking(False)
         listening.set_inheritable(False)
         return cls(listening, description)
-
-    @property
-    def address(self) -> IPv4Address | IPv6Address | UNIXAddress:
-        """
-        Where it listens.
-        """
-        return self._address
 
     def fileno(self) -> int:
         """
