@@ -14,9 +14,8 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, Final
 
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
     IConsumer,
@@ -29,16 +28,18 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ._addresses import RawAddress, address_of
 from ._hub import ERROR, HANGUP, READ, WRITE
 from ._interfaces import IHub
 
-__all__ = ["HIGH_WATER", "LOW_WATER", "RawAddress", "StreamTransport", "address_of"]
+__all__ = ["HIGH_WATER", "LOW_WATER", "StreamTransport"]
 
 #: Bytes of the write buffer at which a producer is paused, and at which it is resumed.
 HIGH_WATER: Final = 64 * 1024
 LOW_WATER: Final = 16 * 1024
 
-#: Bytes of one read. A fresh 256 KiB C{bytes} goes through mmap each time and costs half the throughput.
+#: Bytes of one read.  A fresh 256 KiB C{bytes} goes through mmap each time and costs half the throughput.  Measured
+#: for 200 B, 16 KiB, 64 KiB: C{recv} into fresh bytes 1.3, 2.0, 5.6 us; into a shared buffer and copied 1.4, 2.9, 6.9.
 READ_SIZE: Final = 64 * 1024
 
 #: Small waiting writes are joined until they are this long.
@@ -51,24 +52,7 @@ DONE: Final = Failure(ConnectionDone())  # type: ignore[no-untyped-call]  # Twis
 LOST: Final = Failure(ConnectionLost())  # type: ignore[no-untyped-call]  # Twisted's
 ABORTED: Final = Failure(ConnectionAborted())  # type: ignore[no-untyped-call]  # Twisted's
 
-#: What the socket module gives: C{(host, port)}, C{(host, port, flow, scope)}, or a path; or an address made of it.
-RawAddress: TypeAlias = Any
-
 _log = Logger()
-
-
-def address_of(raw: RawAddress) -> Any:
-    """
-    A socket's address as Twisted's.
-    """
-    address: Any
-    if isinstance(raw, tuple):
-        address = IPv4Address("TCP", *raw) if len(raw) == 2 else IPv6Address("TCP", *raw)
-    elif isinstance(raw, (str, bytes)):
-        address = UNIXAddress(raw or None)
-    else:
-        address = raw
-    return address
 
 
 @implementer(ITCPTransport, IPushProducer, IConsumer)
@@ -86,6 +70,9 @@ class StreamTransport:
     @ivar connected: until the socket is closed.
     @ivar disconnecting: from C{loseConnection} until the socket is closed.
     @ivar disconnected: after that.
+    @ivar linger: seconds that C{loseConnection} waits, after our last byte, for a peer that is still sending; what it
+        sends is thrown away.  Set it before refusing content: closing over unread input sends a reset, and that can
+        destroy the answer on its way.
     @cvar secure: are the bytes encrypted on the wire?
     """
 
@@ -108,9 +95,12 @@ class StreamTransport:
         "_write_failed",
         "buffered",
         "connected",
+        "deadline",
+        "deadline_slot",
         "disconnected",
         "disconnecting",
         "host",
+        "linger",
         "peer",
         "protocol",
         "sock",
@@ -150,14 +140,17 @@ class StreamTransport:
         self.connected = True
         self.disconnecting = False
         self.disconnected = False
+        self.linger = 0.0
+        self.deadline = 0
+        self.deadline_slot = 0
 
     def start(self, protocol: IProtocol) -> None:
         """
         Give the connection to a protocol, then read.
         """
         self.protocol = protocol
-        self._interest = READ
-        self._hub.add(self._fd, self.on_event, READ)
+        self._interest = self._wanted()
+        self._hub.add(self._fd, self.on_event, self._interest)
         try:
             protocol.makeConnection(self)
         except Exception:
@@ -224,19 +217,26 @@ class StreamTransport:
         and a reset can destroy the answer on its way.
         """
         try:
-            if not self.sock.recv(READ_SIZE):
-                self._read_closed = True
-                self._watch(WRITE if self.buffered else 0)
+            ended = not self.sock.recv(READ_SIZE)
         except BlockingIOError:
-            pass
+            return
         except OSError:
-            self._lose(LOST)
+            self._lose(self._reason if self._write_closed else LOST)
+            return
+        if ended:
+            self._read_closed = True
+            if self._write_closed:
+                self._lose(self._reason)
+            else:
+                self._watch(self._wanted())
 
     def _wanted(self) -> int:
         """
         What the hub should watch for now.
         """
-        return (0 if self._paused or self._read_closed else READ) | (WRITE if self.buffered else 0)
+        reading = not self._read_closed and (self.disconnecting or not self._paused)
+        writing = self.buffered or not self._streaming
+        return (READ if reading else 0) | (WRITE if writing else 0)
 
     def _rewatch(self) -> None:
         """
@@ -279,8 +279,8 @@ class StreamTransport:
         Undo C{pauseProducing}.
         """
         self._paused = False
-        if not self._in_event and self.connected and not self._read_closed and not (self._interest & READ):
-            self._watch(READ | (WRITE if self.buffered else 0))
+        if not self._in_event and self._interest != READ and self.protocol is not None and self.connected:
+            self._rewatch()
 
     def stopProducing(self) -> None:
         """
@@ -419,7 +419,7 @@ class StreamTransport:
         self._streaming = streaming
         self._producer_paused = False
         if not streaming:
-            producer.resumeProducing()
+            self._rewatch()
         elif self.buffered > HIGH_WATER:
             self._producer_paused = True
             producer.pauseProducing()
@@ -429,6 +429,7 @@ class StreamTransport:
         The producer has written all; a close that waited for it goes on.
         """
         self._producer = None
+        self._streaming = True
         if self.connected and not self.buffered and (self.disconnecting or self._write_closing):
             self._flushed()
 
@@ -466,12 +467,36 @@ class StreamTransport:
             self.disconnecting = True
             if self._write_failed or (not self.buffered and self._producer is None):
                 self._close_in_order()
-            elif not self._in_event and not self._read_closed:
-                self._watch(READ | (WRITE if self.buffered else 0))
+            elif not self._in_event and self._interest >= 0:
+                self._rewatch()
 
     def _close_in_order(self) -> None:
         """
         Everything is written: close.
+        """
+        if self.linger and not self._read_closed and not self._write_failed:
+            self._linger()
+        else:
+            self._lose(self._reason)
+
+    def _linger(self) -> None:
+        """
+        Close our side only, and throw away what the peer still sends until it closes, too.
+        """
+        self._hub.deadlines.set(self, self.linger)
+        if not self._write_closed:
+            self._write_closed = self._write_closing = True
+            try:
+                self.sock.shutdown(socket.SHUT_WR)
+            except OSError:
+                self._lose(self._reason)
+                return
+        if not self._in_event and self.connected:
+            self._rewatch()
+
+    def deadline_passed(self) -> None:
+        """
+        The peer did not close in time after we did.
         """
         self._lose(self._reason)
 
@@ -505,6 +530,7 @@ class StreamTransport:
         if self._interest != -1:
             self._hub.remove(self._fd)
             self._interest = -1
+        self.deadline = 0
         self._close_socket()
         self._chunks = None
         self.buffered = 0

@@ -19,17 +19,18 @@ from twisted.internet.interfaces import IProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ._addresses import RawAddress
 from ._hub import READ, WRITE
 from ._interfaces import IHub
-from ._stream import DONE, LOST, RawAddress, StreamTransport
+from ._stream import DONE, LOST, StreamTransport
 
 __all__ = ["HANDSHAKE_FAILURES", "TLSTransport", "failure_reason"]
 
 #: The most that one record carries.
 RECORD: Final = 16 * 1024
 
-#: Full records taken in one event, so that a bulk sender is fed upstream in pieces of this many records and still
-#: cannot keep the hub to itself.
+#: Full records taken in one event and passed on as one.  Measured in seconds of CPU for a gigabyte: one record 0.76,
+#: two 0.77, four 0.64, eight 0.74, sixteen 0.87 (the joined bytes outgrow the cache).
 RECORDS_AT_ONCE: Final = 4
 
 #: Bytes offered to OpenSSL at once: it fills records back to back where the context lets it.
@@ -117,8 +118,6 @@ class TLSTransport(StreamTransport):
         "_read_waits",
         "_write_waits",
         "cipher",
-        "deadline",
-        "deadline_slot",
         "server_name",
         "tls_version",
     )
@@ -153,8 +152,6 @@ class TLSTransport(StreamTransport):
         self.server_name = ""
         self.tls_version = ""
         self.cipher = ""
-        self.deadline = 0
-        self.deadline_slot = 0
         if client:
             connection.set_connect_state()
             if server_name is not None:
@@ -289,9 +286,12 @@ class TLSTransport(StreamTransport):
 
     def deadline_passed(self) -> None:
         """
-        The handshake took too long.
+        The handshake took too long, or the peer to close after us.
         """
-        self._fail_handshake("timeout")
+        if self._handshake_done is not None:
+            self._fail_handshake("timeout")
+        else:
+            super().deadline_passed()
 
     # Reading
 
@@ -347,8 +347,11 @@ class TLSTransport(StreamTransport):
                 self._lose(end)
 
     def _wanted(self) -> int:
-        writing = self._read_waits or self._notify_waits or (self.buffered and not self._write_waits)
-        return (0 if self._paused or self._read_closed else READ) | (WRITE if writing else 0)
+        reading = not self._read_closed and (self.disconnecting or not self._paused)
+        writing = (
+            self._read_waits or self._notify_waits or (self.buffered and not self._write_waits) or not self._streaming
+        )
+        return (READ if reading else 0) | (WRITE if writing else 0)
 
     # Writing
 
@@ -356,11 +359,28 @@ class TLSTransport(StreamTransport):
         """
         Send bytes, now as far as the socket takes them.  After the end of writing they are dropped.
         """
-        if self.buffered or len(data) <= RECORD:
-            super().write(data)
-        elif not self._write_closing and not self._write_failed and self.connected:
+        if self.buffered:
             self._keep(data)
-            self._flush()
+            return
+        if self._write_closing or self._write_failed or not self.connected or not data:
+            return
+        length = len(data)
+        sent = 0
+        try:
+            # While a context asks for partial writes, as pyOpenSSL does unless MODE_ENABLE_PARTIAL_WRITE is cleared,
+            # one call sends one record.
+            sent = self._send(data if length <= SEND_SIZE else memoryview(data)[:SEND_SIZE])
+            while sent != length:
+                sent += self._send(memoryview(data)[sent : sent + SEND_SIZE])
+            return
+        except SSL.WantWriteError:
+            pass
+        except SSL.WantReadError:
+            self._write_waits = True
+        except SSL.Error:
+            self._fail_writing()
+            return
+        self._keep(memoryview(data)[sent:] if sent else data)
 
     def _flush(self) -> None:
         if self._read_waits:
@@ -418,7 +438,12 @@ class TLSTransport(StreamTransport):
         """
         connection = self._connection
         self._notify_waits = False
-        if connection is not None and self._handshake_done is None and not self._write_failed:
+        if (
+            connection is not None
+            and not self._write_closed
+            and self._handshake_done is None
+            and not self._write_failed
+        ):
             try:
                 connection.shutdown()
             except SSL.WantWriteError:
@@ -427,7 +452,7 @@ class TLSTransport(StreamTransport):
                 return
             except SSL.Error:
                 pass  # The connection is broken already: there is nobody to tell.
-        self._lose(self._reason)
+        super()._close_in_order()
 
     def _close_socket(self) -> None:
         self._connection = None  # Frees what OpenSSL holds, even where this transport is still listed somewhere.
