@@ -214,7 +214,7 @@ async def open_listening_socket(reactor: IReactorCore, description: str, name: s
             opened = ListeningSocket(listening, description, port)
         # listen(2) again on a listening socket changes its backlog.
         opened.socket.listen(max(MINIMUM_BACKLOG, int(_fields(description)[1].get("backlog", "0"))))
-    except (CannotListenError, OSError, ValueError) as reason:
+    except (CannotListenError, OSError, ValueError, OverflowError) as reason:
         raise _refusal(description, subject, reason) from reason
     return opened
 
