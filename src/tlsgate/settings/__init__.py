@@ -8,6 +8,8 @@ how generations are kept.
 
 from ._compile import RAMP, compile_snapshot, effective_max_age, ramp_steps
 from ._endpoints import ListenAddress, parse_endpoint
+from ._filesystem import Filesystem
+from ._folder import check_certificate_name
 from ._generations import Document, Draft, Generation, SiteMemory, StoredCertificate
 from ._json import merge_patch, parse_json
 from ._options import GateOptions, OptionRefused, read_options
@@ -23,6 +25,7 @@ __all__ = [
     "Document",
     "Draft",
     "FileStore",
+    "Filesystem",
     "GateOptions",
     "Generation",
     "IStaged",
@@ -34,6 +37,7 @@ __all__ = [
     "Settings",
     "SiteMemory",
     "StoredCertificate",
+    "check_certificate_name",
     "compile_snapshot",
     "default_document",
     "effective_max_age",

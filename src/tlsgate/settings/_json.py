@@ -37,13 +37,15 @@ def parse_json(content: bytes, limit: int = 1024 * 1024) -> Any:
     if _depth(text) > DEEPEST:
         raise _malformed(f"it is nested more than {DEEPEST} levels deep")
     try:
-        return json.loads(
+        value = json.loads(
             text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_integer
         )
+        _check_strings(value)
     except json.JSONDecodeError as error:
         raise _malformed(f"{error.msg} at line {error.lineno}, column {error.colno}") from None
     except _Refused as error:
         raise _malformed(str(error)) from None
+    return value
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -102,15 +104,20 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if key in found:
             raise _Refused(f"the key {key[:80]!r} stands twice in one object")
         found[key] = value
-        _check_strings(value)
     return found
 
 
 def _check_strings(value: Any) -> None:
+    """
+    @raise _Refused: a string cannot be encoded; keys were checked by L{_object}.
+    """
     if isinstance(value, str):
         _check(value)
     elif isinstance(value, list):
         for item in value:
+            _check_strings(item)
+    elif isinstance(value, dict):
+        for item in value.values():
             _check_strings(item)
 
 

@@ -80,7 +80,7 @@ class BindingSettings(_Table):
     """Where it listens: a port, or a Twisted server endpoint (tcp, tcp6, unix, systemd)."""
     public_port: Annotated[int, Field(ge=0, le=65535)] = 0
     """The port as clients see it (port forwarding, containers); 0 for the endpoint's own."""
-    default_certificate: Annotated[str, Field(max_length=64)] = ""
+    default_certificate: Annotated[str, Field(max_length=128)] = ""
     """Serves server names that no certificate covers; empty for "default", else any."""
     tls_profile: Literal["intermediate", "modern"] = "intermediate"
     """Mozilla's: intermediate is TLS 1.2 and 1.3, modern is TLS 1.3 only."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from ._schema import Settings
 
-__all__ = ["known_keys", "nearest"]
+__all__ = ["known_keys", "nearest", "table_in"]
 
 
 def known_keys(path: tuple[str | int, ...]) -> tuple[str, ...]:
@@ -24,7 +24,7 @@ def known_keys(path: tuple[str | int, ...]) -> tuple[str, ...]:
             continue
         for name, field in table.model_fields.items():
             if (field.alias or name) == step:
-                inner = _table_in(field.annotation)
+                inner = table_in(field.annotation)
                 if inner is None:
                     return ()
                 table = inner
@@ -42,11 +42,14 @@ def nearest(key: str, known: tuple[str, ...]) -> str:
     return found[0] if found else ""
 
 
-def _table_in(annotation: object) -> type[BaseModel] | None:
+def table_in(annotation: object) -> type[BaseModel] | None:
+    """
+    The table that a field's type holds, in a list or alone; C{None} for a plain value.
+    """
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for inner in get_args(annotation):
-        found = _table_in(inner)
+        found = table_in(inner)
         if found is not None:
             return found
     return None

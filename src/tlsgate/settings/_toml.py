@@ -86,29 +86,33 @@ def line_of(text: str, pointer: str) -> int:
     The object's table if its key is not on a line of its own.
     """
     steps = pointer.split("/")[1:]
-    if not steps:
-        return 0
     lines = text.splitlines()
-    start, end = 0, len(lines)
-    best = 0
+    start, end, best = 0, len(lines), 0
+    prefix = ""
     while steps:
         step = steps.pop(0)
         index = int(steps.pop(0)) if steps and steps[0].isdigit() else 0
-        key = r'"?' + re.escape(step) + r'"?'
-        table = re.compile(rf"\s*\[\[?\s*(?:[\w.\"-]+\.)?{key}\s*\]")
-        assignment = re.compile(rf"\s*(?:[\w.\"-]+\.)?{key}\s*[.=]")
-        heads = [number for number in range(start, end) if table.match(lines[number])]
+        name = prefix + re.escape(step)
+        heads = _matches(rf"\s*\[\[?\s*{name}\s*\]", lines, start, end)
         if len(heads) > index:
-            start = heads[index]
-            best = start + 1
-            later = [number for number in heads if number > start]
-            end = later[0] if later else end
+            start, best = heads[index], heads[index] + 1
+            others = _matches(rf"\s*\[(?!\[?\s*{name}\.)", lines, start + 1, end)
+            end = others[0] if others else end
+            prefix = name + r"\."
             continue
-        found = [number for number in range(start, end) if assignment.match(lines[number])]
-        if not found:
-            break
-        start, best = found[0], found[0] + 1
+        # Not a table of its own: a key of this one, above its first inner table.
+        inner = _matches(r"\s*\[", lines, start + 1 if best else start, end)
+        found = _matches(rf"\s*{re.escape(step)}\s*[.=]", lines, start, inner[0] if inner else end)
+        return found[0] + 1 if found else best
     return best
+
+
+def _matches(pattern: str, lines: list[str], start: int, end: int) -> list[int]:
+    """
+    Which lines from C{start} up to C{end} begin with a pattern.
+    """
+    compiled = re.compile(pattern)
+    return [number for number in range(start, end) if compiled.match(lines[number])]
 
 
 def to_toml(document: Mapping[str, Any]) -> str:

@@ -124,7 +124,10 @@ def pointer_of(path: Iterable[str | int]) -> str:
 
 
 def _errors_of(error: ValidationError) -> list[ProblemError]:
-    return [_error_of(details) for details in error.errors(include_url=False, include_input=False)]
+    errors = error.errors(include_url=False, include_input=False)
+    # A list whose only entry is wrong also counts as empty: that is not worth telling.
+    inner = {details["loc"][:-1] for details in errors} | {details["loc"][:-2] for details in errors}
+    return [_error_of(details) for details in errors if details["type"] != "too_short" or details["loc"] not in inner]
 
 
 def _error_of(details: ErrorDetails) -> ProblemError:
