@@ -70,6 +70,9 @@ WRITE_SIZE: Final = 16 * 1024
 # The longest a field that the client chooses may be in a line, bytes; a target is bounded by Limits.target.
 FIELD_LIMIT: Final = 4096
 
+# Values up to this many bytes are remembered with what is written for them.
+SHORT: Final = 256
+
 _SPEAK_OF_FAILURE_EVERY: Final = 60.0
 
 _log = Logger()
@@ -98,6 +101,11 @@ def _word(value: bytes) -> bytes:
     return _quoted(value).replace(b" ", b"\\x20")
 
 
+# Most clients send what others sent before them; long values are not remembered, or they would fill the memory.
+_repeated_quoted: Final = lru_cache(maxsize=512)(_quoted)
+_repeated_word: Final = lru_cache(maxsize=512)(_word)
+
+
 def combined_line(record: Record) -> bytes:
     r"""
     A record in the Combined Log Format of Apache and nginx; controls, quotes and non-ASCII bytes as C{\xNN}.
@@ -112,15 +120,15 @@ def combined_line(record: Record) -> bytes:
     )
     referer, user_agent, instant = record[18], record[17], record[20]
     return b'%s - - [%s] "%s %s %s" %d %d "%s" "%s"\n' % (
-        _word(client_ip.encode("utf-8", "replace")),
+        _repeated_word(client_ip.encode("utf-8", "replace")),
         _combined_stamp(int(instant)),
-        _word(method),
+        _repeated_word(method) if len(method) <= SHORT else _word(method),
         _word(target),
-        _word(version),
+        _repeated_word(version),
         status,
         bytes_out,
-        _quoted(referer),
-        _quoted(user_agent),
+        _repeated_quoted(referer) if len(referer) <= SHORT else _quoted(referer),
+        _repeated_quoted(user_agent) if len(user_agent) <= SHORT else _quoted(user_agent),
     )
 
 
@@ -146,6 +154,12 @@ def _text(value: bytes) -> str:
     A client's bytes in JSON: UTF-8 where it is, bytes that are none as C{\xNN}.
     """
     return value[:FIELD_LIMIT].decode("utf-8", "backslashreplace")
+
+
+_repeated_text: Final = lru_cache(maxsize=512)(_text)
+
+# json.dumps would build this anew for each line.
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def json_line(record: Record) -> bytes:
@@ -195,11 +209,11 @@ def json_line(record: Record) -> bytes:
         "tls_version": tls_version,
         "cipher": cipher,
         "sni": sni,
-        "user_agent": _text(user_agent),
+        "user_agent": _repeated_text(user_agent) if len(user_agent) <= SHORT else _text(user_agent),
         "referer": _text(referer),
         "client_ip_from": client_ip_from,
     }
-    return json.dumps(fields, separators=(",", ":")).encode("ascii") + b"\n"
+    return _encode(fields).encode("ascii") + b"\n"
 
 
 #: Name of a format to what writes a line of it.
