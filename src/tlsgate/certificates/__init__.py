@@ -5,33 +5,48 @@ An upload is L{_material} (what is in it, by content: L{_pem}, L{_pkcs12}, L{_ke
 which leaf) → L{_chain} (order, completeness, trust) → a L{sites.ServerCertificate}.  L{_inspect} is the one place that
 says what is good and bad about one.  L{_self_signed}, L{_authority} and L{_csr} make them.
 
-Everything here is a function of bytes and a time; any bytes give a certificate or a L{problems.Problem}.
+L{_watch} keeps an eye on files (L{_files}), L{_inventory} on all that is held.
+
+Reading and inspecting are functions of bytes and a time; any bytes give a certificate or a L{problems.Problem}.
 """
 
 from ._authority import LocalAuthority
 from ._chain import Roots, known_issuers, system_roots
 from ._csr import match_signed, new_request
+from ._files import WatchedFiles, folder_files, read_files
 from ._inspect import EXPIRING, Inspection, State, inspect, state_of, timestamp
+from ._inventory import THRESHOLDS, Inventory, reached_threshold, used_by
 from ._keys import KEY_TYPES
+from ._notify import inotify_notifier
 from ._read import LARGEST, ReadResult, read_certificate
 from ._self_signed import self_signed
+from ._watch import CertificateWatch
 
 __all__ = [
     "EXPIRING",
     "KEY_TYPES",
     "LARGEST",
+    "THRESHOLDS",
+    "CertificateWatch",
     "Inspection",
+    "Inventory",
     "LocalAuthority",
     "ReadResult",
     "Roots",
     "State",
+    "WatchedFiles",
+    "folder_files",
+    "inotify_notifier",
     "inspect",
     "known_issuers",
     "match_signed",
     "new_request",
+    "reached_threshold",
     "read_certificate",
+    "read_files",
     "self_signed",
     "state_of",
     "system_roots",
     "timestamp",
+    "used_by",
 ]

@@ -64,6 +64,7 @@ class Material:
     What was found, each with the part that it was found in.
 
     @ivar others: what else was there, as a sentence says it.
+    @ivar certified: parts that hold a certificate, be it one that another part holds too.
     @ivar faults: by part, what could not be read of it.
     """
 
@@ -71,6 +72,7 @@ class Material:
     keys: list[tuple[Block, str]] = attrs.field(factory=list, repr=False)
     containers: list[tuple[bytes, str]] = attrs.field(factory=list, repr=False)
     others: list[tuple[str, str]] = attrs.field(factory=list)
+    certified: set[str] = attrs.field(factory=set)
     faults: dict[str, str] = attrs.field(factory=dict)
 
     def add_certificate(self, certificate: x509.Certificate, part: str) -> None:
@@ -79,6 +81,7 @@ class Material:
 
         @raise Problem: C{certificate-unreadable}: there are too many.
         """
+        self.certified.add(part)
         if any(certificate == held for held, _ in self.certificates):
             return
         if len(self.certificates) >= MAX_CERTIFICATES:
@@ -97,7 +100,7 @@ class Material:
         """
         Was a certificate, or what may hold one, found in this part?
         """
-        return any(found == part for _, found in (*self.certificates, *self.containers))
+        return part in self.certified or any(found == part for _, found in self.containers)
 
     def why_not(self, part: str) -> str:
         """
