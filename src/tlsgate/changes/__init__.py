@@ -1,3 +1,13 @@
 """
 Change what is served, safely: try, prove, keep or take back.
+
+Read L{_changes} for the order of the steps, L{_plan} for what a change would serve, L{_guard} for what is refused,
+L{_probe} for what is proven, L{_history} for what waits to be confirmed, L{_ramp} for what only time changes.
 """
+
+from ._bootstrap import first_generation
+from ._changes import Changes
+from ._probe import IProbe, Probe
+from ._requests import ChangeRequest, Outcome
+
+__all__ = ["ChangeRequest", "Changes", "IProbe", "Outcome", "Probe", "first_generation"]
