@@ -109,9 +109,14 @@ def _context() -> ssl.SSLContext:
 
 
 def _connect(context: ssl.SSLContext, port: int, name: str, session: ssl.SSLSession | None = None) -> ssl.SSLSocket:
+    return context.wrap_socket(_connect_plain(port), server_hostname=name, session=session)
+
+
+def _connect_plain(port: int) -> socket.socket:
     plain = socket.create_connection(("127.0.0.1", port), timeout=30)
+    # The handshake's last flight and the request are two writes: together they would wait for a delayed ACK.
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return context.wrap_socket(plain, server_hostname=name, session=session)
+    return plain
 
 
 def _threads(number: int, target: Callable[[], None]) -> None:
@@ -168,7 +173,7 @@ def hold(chosen: argparse.Namespace) -> Seen:
     """
     context, held = _context(), []
     for _ in range(chosen.connections):
-        plain = socket.create_connection(("127.0.0.1", chosen.port), timeout=30)
+        plain = _connect_plain(chosen.port)
         inward, outward = ssl.MemoryBIO(), ssl.MemoryBIO()
         tls = context.wrap_bio(inward, outward, server_hostname=chosen.name)
         _pump(plain, inward, outward, tls.do_handshake)
