@@ -145,8 +145,8 @@ class Connecting:
             address = self._addresses.popleft()
             try:
                 attempt, error = self._begin(address)
-            except OSError as failure:
-                self._note(_connect_error(failure.errno or 0, str(failure)))
+            except (OSError, OverflowError, ValueError) as failure:  # the latter two: not an address at all
+                self._note(_connect_error(getattr(failure, "errno", 0) or 0, str(failure)))
                 continue
             if error == 0:
                 self._attempts.add(attempt)
