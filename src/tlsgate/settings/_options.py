@@ -68,19 +68,28 @@ class GateOptions:
     def first_document(self) -> Document:
         """
         What to store as generation 1 of an empty state folder: C{--initial}, else the default document without what
-        would be in the way of C{--config} (its own bindings, sites and upstreams replace the default ones).
+        would be in the way of C{--config}: a default binding where that names another of the same scheme, the default
+        site where it names another, the demo application where no site is left that it answers.
         """
         if self.initial is not None:
             return self.initial
         document = default_document()
         overlay = _config_overlay(self.config)
-        for kind in ("binding", "site"):
-            if overlay.get(kind):
-                document[kind] = []
-        if overlay.get("upstream"):
-            if not overlay.get("site"):
-                document["site"][0]["upstream"] = overlay["upstream"][0]["name"]
-            document["upstream"] = []
+        bindings = overlay.get("binding", [])
+        names = {entry["name"] for entry in bindings}
+        schemes = {entry.get("scheme") for entry in bindings}
+        document["binding"] = [
+            entry for entry in document["binding"] if entry["name"] in names or entry["scheme"] not in schemes
+        ]
+        site = document["site"][0]
+        sites = overlay.get("site", [])
+        if sites and all(entry["name"] != site["name"] for entry in sites):
+            document["site"] = []
+        elif overlay.get("upstream"):
+            site["upstream"] = overlay["upstream"][0]["name"]
+        used = {entry.get("upstream", site["upstream"]) for entry in [*sites, *document["site"]]}
+        named = {entry["name"] for entry in overlay.get("upstream", [])}
+        document["upstream"] = [entry for entry in document["upstream"] if entry["name"] in used | named]
         return document
 
     def reloaded(self) -> GateOptions:
@@ -123,7 +132,7 @@ def read_options(
     # An absolute path, because a daemon may change its folder.
     config_path = None if config is None else Path(config).absolute()
     pins = option_pins if config_path is None else option_pins.over(_config_pins(config_path))
-    first = None if initial is None else _initial_document(Path(initial), pins)
+    first = None if initial is None else _initial_document(Path(initial))
     if access_log_format not in {"combined", "json"}:
         raise OptionRefused(f"--access-log-format: {access_log_format!r} is neither combined nor json")
     if access_log is None:
@@ -145,8 +154,12 @@ def read_options(
         config=config_path,
         option_pins=option_pins,
     )
-    if first is None:
-        _check("--config" if config else "the options", config or "", "", pins.apply(options.first_document()))
+    # With a generation already there, what is pinned can only be judged together with that.
+    if not options.store and not (options.state / "generations").is_dir():
+        option, source = (
+            ("--initial", initial) if initial else ("--config", config) if config else ("the options", None)
+        )
+        _check(option, source or "", "", pins.apply(options.first_document()))
     return options
 
 
@@ -266,14 +279,12 @@ def _config_pins(path: Path) -> Pins:
     return Pins.of(overlay, f"--config {path}")
 
 
-def _initial_document(path: Path, pins: Pins) -> Document:
+def _initial_document(path: Path) -> Document:
     try:
         document, text = read_toml(path)
     except Problem as problem:
         raise _refused("--initial", str(path), "", problem) from None
-    # Wrong in itself, and told with its lines; or only together with what is pinned.
     _check("--initial", str(path), text, document)
-    _check("--initial", str(path), "", pins.apply(document))
     return document
 
 
