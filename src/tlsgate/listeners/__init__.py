@@ -2,7 +2,8 @@
 Accept connections on bindings.
 
 L{_endpoint} makes a socket listen, L{_accept} takes connections from it, L{_admission} counts who may be connected,
-L{_preface} deals with PROXY headers and tells TLS from plain HTTP, and L{_service} ties them together for a binding.
+L{_reception} receives them for a binding, L{_preface} deals with PROXY headers and tells TLS from plain HTTP, and
+L{_service} ties all of it together.
 """
 
 from ._admission import Admission, descriptor_limit

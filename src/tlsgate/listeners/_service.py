@@ -16,7 +16,7 @@ from ..transport import IHub
 from ._accept import Listener
 from ._admission import Admission
 from ._endpoint import ListeningSocket
-from ._preface import Reception
+from ._reception import Reception
 
 __all__ = ["BindingListener"]
 
