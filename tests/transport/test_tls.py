@@ -164,6 +164,19 @@ def test_producer_is_paced(lab: Any, partial: bool) -> None:
     assert producer.most <= 64 * 1024 + 30_000
 
 
+def test_last_bytes_survive_unread_tickets(lab: Any) -> None:
+    """A client that closes before it has read the server's session tickets still delivers all it wrote."""
+    near, far = lab.pair(buffer=8192)
+    client, _, said = lab.tls(near, client=True)
+    _server, second, heard = lab.tls(far)
+    lab.spin(lambda: heard)
+    client.pauseProducing()
+    client.write(bytes(200_000))
+    client.loseConnection()
+    lab.spin(lambda: second.lost, 3000)
+    assert (said, len(second.got), second.lost) == ([""], 200_000, "ConnectionDone")
+
+
 def test_truncation(lab: Any) -> None:
     """An end without close_notify is a loss: what came may not be all."""
     client, server, _first, second = connect(lab)

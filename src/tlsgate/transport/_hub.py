@@ -126,6 +126,7 @@ class EpollHub:
         if not self._epoll.closed:
             self.reactor.removeReader(self)
             self._epoll.close()
+            # Also ends a batch under way: nobody is left to call.
             self._callbacks.clear()
 
     def fileno(self) -> int:
@@ -160,8 +161,6 @@ class EpollHub:
                 on_event(events)
             except Exception:
                 _crashed(self, fd, on_event)
-            if self._epoll.closed:
-                break
         self._dispatching = False
         if fresh:
             fresh.clear()

@@ -470,7 +470,7 @@ class StreamTransport:
             self.disconnecting = True
             if self._write_failed or (not self.buffered and self._producer is None):
                 self._close_in_order()
-            elif not self._in_event and self._interest >= 0:
+            elif not self._in_event and self.protocol is not None:
                 self._rewatch()
 
     def _close_in_order(self) -> None:
