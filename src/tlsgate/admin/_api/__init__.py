@@ -1,0 +1,50 @@
+"""
+The operations of the admin API, a module for each noun.
+"""
+
+from .._operations import Operations
+from . import (
+    _bindings,
+    _certificates,
+    _description,
+    _events,
+    _generations,
+    _observation,
+    _requests,
+    _settings,
+    _sites,
+    _tokens,
+    _upload,
+    _upstreams,
+)
+
+__all__ = ["all_operations"]
+
+MODULES = (
+    _upload,
+    _certificates,
+    _requests,
+    _settings,
+    _bindings,
+    _sites,
+    _upstreams,
+    _generations,
+    _tokens,
+    _observation,
+    _events,
+    _description,
+)
+
+
+def all_operations(*more: Operations) -> Operations:
+    """
+    All operations in one set.
+
+    @param more: operations of other rooms.
+    """
+    found = Operations()
+    for module in MODULES:
+        found.include(module.operations)
+    for operations in more:
+        found.include(operations)
+    return found

@@ -1,0 +1,95 @@
+"""
+Certificates as they are sent: read, checked, put into a draft.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from ...certificates import ReadResult, known_issuers, read_certificate
+from ...problems import Problem
+from ...settings import Draft, StoredCertificate
+from .._operations import Call
+
+__all__ = ["UPLOAD_CODES", "password_in", "read_parts", "refuse_files", "store", "text_part"]
+
+#: Problems that reading a certificate can meet.
+UPLOAD_CODES: Final = (
+    "missing-part",
+    "malformed-multipart",
+    "certificate-unreadable",
+    "key-unreadable",
+    "key-mismatch",
+    "key-encrypted",
+    "wrong-password",
+    "key-too-weak",
+    "certificate-expired",
+    "no-leaf",
+    "in-use",
+)
+
+
+def text_part(parts: Mapping[str, Sequence[bytes]], name: str) -> str | None:
+    """
+    A part that is a short text.
+
+    @raise Problem: C{malformed-multipart}: it is sent twice, or is no text.
+    """
+    found = parts.get(name, ())
+    if not found:
+        return None
+    try:
+        text = found[0].decode("utf-8").strip()
+    except UnicodeDecodeError:
+        text = "\0"
+    if len(found) > 1 or len(text) > 100 or not text.isprintable():
+        raise Problem("malformed-multipart", f"The part “{name}” is not one short text.")
+    return text
+
+
+def password_in(parts: Mapping[str, Sequence[bytes]]) -> bytes | None:
+    """
+    The password that was sent, if any.
+    """
+    found = parts.get("password", ())
+    if len(found) > 1:
+        raise Problem("malformed-multipart", "The part “password” is sent twice.")
+    return found[0] if found else None
+
+
+def read_parts(call: Call, parts: Mapping[str, Sequence[bytes]], name: str, password: bytes | None) -> ReadResult:
+    """
+    Read a certificate and see that the principal may have it served.
+
+    @raise Problem: see L{read_certificate}; C{permission-missing}.
+    """
+    control = call.control
+    known = known_issuers(stored.certificate for stored in control.changes.current.certificates.values())
+    read = read_certificate(parts, name=name, password=password, now=control.wall(), intermediates=known)
+    call.principal.require_hosts(read.certificate.names)
+    return read
+
+
+def store(call: Call, draft: Draft, read: ReadResult, source: str = "") -> None:
+    """
+    Put a certificate into a draft in place of the one with its name.
+
+    @raise Problem: C{in-use}: files define the name; C{permission-missing}.
+    """
+    name = read.certificate.name
+    refuse_files(call, name)
+    old = draft.certificates.get(name)
+    if old is not None:
+        call.principal.require_hosts(old.certificate.names)
+    draft.certificates[name] = StoredCertificate(
+        certificate=read.certificate, source=source or read.source, added_at=call.control.wall()
+    )
+
+
+def refuse_files(call: Call, name: str) -> None:
+    """
+    A certificate whose files are watched is changed in its files.
+    """
+    if any(entry.name == name for entry in call.control.changes.effective.certificates):
+        raise Problem("in-use", f"The certificate {name!r} comes from files; change these, or choose another name.")

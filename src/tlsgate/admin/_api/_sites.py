@@ -1,0 +1,225 @@
+"""
+C{/api/v1/sites}: what host names serve, with their redirect and HSTS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...settings import Draft
+from .._bodies import json_object
+from .._changing import changed, make_change
+from .._operations import Answer, Body, Call, Operations
+from .._schemas import ObjectChanged
+from .._script import settings_options
+from .._tokens import Permission
+from ._entries import (
+    CHANGE_CODES,
+    create,
+    editable,
+    entry_schema,
+    find_effective,
+    merge,
+    remove,
+    replace,
+    show_all,
+    show_one,
+)
+
+operations = Operations()
+
+SITE = entry_schema("SiteSettings")
+
+
+def _check(call: Call) -> Any:
+    """
+    Redirect and HSTS under a site need the permission for HTTPS settings.
+    """
+
+    def check(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+        if any((old.get(part) or None) != (new.get(part) or None) for part in ("redirect", "hsts")):
+            call.principal.require(Permission.CHANGE_HTTPS_SETTINGS)
+
+    return check
+
+
+@operations.operation(
+    "GET",
+    "/api/v1/sites",
+    permission=Permission.VIEW_SETTINGS,
+    summary="List the sites.",
+    answers={200: {"type": "object", "properties": {"sites": {"type": "array"}}, "required": ["sites"]}},
+)
+async def list_sites(call: Call) -> Answer:
+    """
+    All sites.
+    """
+    return show_all(call, "site")
+
+
+@operations.operation(
+    "GET",
+    "/api/v1/sites/{name}",
+    permission=Permission.VIEW_SETTINGS,
+    summary="Show a site.",
+    answers={200: {"type": "object"}},
+    codes=("not-found",),
+)
+async def show_site(call: Call) -> Answer:
+    """
+    One site.
+    """
+    return show_one(call, "site")
+
+
+@operations.operation(
+    "POST",
+    "/api/v1/sites",
+    permission=Permission.CHANGE_PROXY_SETTINGS,
+    summary="Add a site; redirect and hsts in it need change_https_settings.",
+    body=Body(json=SITE),
+    answers={201: ObjectChanged, 200: ObjectChanged},
+    codes=(*CHANGE_CODES, "exists"),
+    change=True,
+)
+async def add_site(call: Call) -> Answer:
+    """
+    Add a site.
+    """
+    return await create(call, "site", _check(call))
+
+
+@operations.operation(
+    "PUT",
+    "/api/v1/sites/{name}",
+    permission=Permission.CHANGE_PROXY_SETTINGS,
+    summary="Replace or add a site; a change of redirect or hsts needs change_https_settings.",
+    body=Body(json=SITE),
+    answers={200: ObjectChanged, 201: ObjectChanged},
+    codes=CHANGE_CODES,
+    change=True,
+)
+async def put_site(call: Call) -> Answer:
+    """
+    Replace a site wholly.
+    """
+    return await replace(call, "site", _check(call))
+
+
+@operations.operation(
+    "PATCH",
+    "/api/v1/sites/{name}",
+    permission=Permission.CHANGE_PROXY_SETTINGS,
+    summary="Change members of a site (RFC 7396); a change of redirect or hsts needs change_https_settings.",
+    body=Body(json={"type": "object"}, media=("application/merge-patch+json", "application/json")),
+    answers={200: ObjectChanged},
+    codes=(*CHANGE_CODES, "not-found"),
+    change=True,
+)
+async def patch_site(call: Call) -> Answer:
+    """
+    Change members of a site.
+    """
+    return await merge(call, "site", _check(call))
+
+
+@operations.operation(
+    "DELETE",
+    "/api/v1/sites/{name}",
+    permission=Permission.CHANGE_PROXY_SETTINGS,
+    summary="Remove a site.",
+    answers={200: ObjectChanged},
+    codes=(*CHANGE_CODES, "not-found", "in-use"),
+    change=True,
+)
+async def remove_site(call: Call) -> Answer:
+    """
+    Remove a site.
+    """
+    return await remove(call, "site")
+
+
+def _show_part(call: Call, part: str) -> Answer:
+    site = find_effective(call, "site", call.parameters["name"])
+    return Answer(document=site[part], etag=call.control.changes.current.number)
+
+
+async def _put_part(call: Call, part: str) -> Answer:
+    name = call.parameters["name"]
+    body = json_object(call)
+
+    def edit(draft: Draft) -> None:
+        editable(draft, "site", name)[part] = body
+
+    outcome = await make_change(call, edit)
+    shown = body if call.query.get("dry_run") else find_effective(call, "site", name)[part]
+    options = settings_options({part: body})
+    # Octopus's and our own spelling: --redirect=all rather than --redirect-mode=all.
+    options = [option.replace("--redirect-mode=", "--redirect=") for option in options]
+    command = ["configure", *([] if name == "default" else [f"--site={name}"]), *options]
+    return changed(call, outcome, command, document=body, shown={part: shown})
+
+
+@operations.operation(
+    "GET",
+    "/api/v1/sites/{name}/redirect",
+    permission=Permission.VIEW_SETTINGS,
+    summary="Show a site's redirect to HTTPS.",
+    answers={200: entry_schema("RedirectSettings")},
+    codes=("not-found",),
+)
+async def show_redirect(call: Call) -> Answer:
+    """
+    A site's redirect.
+    """
+    return _show_part(call, "redirect")
+
+
+@operations.operation(
+    "PUT",
+    "/api/v1/sites/{name}/redirect",
+    permission=Permission.CHANGE_HTTPS_SETTINGS,
+    summary="Set a site's redirect to HTTPS; what is not named gets its default.",
+    body=Body(json=entry_schema("RedirectSettings")),
+    answers={200: ObjectChanged},
+    codes=(*CHANGE_CODES, "not-found"),
+    change=True,
+)
+async def put_redirect(call: Call) -> Answer:
+    """
+    Set a site's redirect.
+    """
+    return await _put_part(call, "redirect")
+
+
+@operations.operation(
+    "GET",
+    "/api/v1/sites/{name}/hsts",
+    permission=Permission.VIEW_SETTINGS,
+    summary="Show a site's HTTP Strict Transport Security policy.",
+    answers={200: entry_schema("HSTSSettings")},
+    codes=("not-found",),
+)
+async def show_hsts(call: Call) -> Answer:
+    """
+    A site's HSTS policy.
+    """
+    return _show_part(call, "hsts")
+
+
+@operations.operation(
+    "PUT",
+    "/api/v1/sites/{name}/hsts",
+    permission=Permission.CHANGE_HTTPS_SETTINGS,
+    summary="Set a site's HTTP Strict Transport Security policy; what is not named gets its default.",
+    body=Body(json=entry_schema("HSTSSettings")),
+    answers={200: ObjectChanged},
+    codes=(*CHANGE_CODES, "not-found"),
+    change=True,
+)
+async def put_hsts(call: Call) -> Answer:
+    """
+    Set a site's HSTS policy.
+    """
+    return await _put_part(call, "hsts")

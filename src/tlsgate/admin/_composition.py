@@ -1,0 +1,174 @@
+"""
+The admin API put together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from ..interfaces import IDataPlane
+from ..problems import Finding
+from ..settings import IStore
+from ._api import all_operations
+from ._audit import AuditLog, rfc3339
+from ._auth import Authenticator
+from ._control import Control
+from ._events import Events
+from ._guarding import Guard
+from ._metrics import total_of
+from ._operations import Operations
+from ._service import AdminService
+from ._tokens import SetupToken, Tokens
+from ._web import AdminSite
+
+if TYPE_CHECKING:
+    from ..changes import Changes
+
+__all__ = ["Admin", "make_admin"]
+
+#: Seconds between C{traffic} events while somebody listens.
+TRAFFIC_INTERVAL = 1.0
+
+
+@attrs.frozen(kw_only=True)
+class Admin:
+    """
+    The admin API of a gate.
+
+    @ivar site: to be listened with; see L{listen_with_tls} and L{listen_on_socket}.
+    @ivar setup_secret: the set-up token, for the log; C{None} once there is an administrator's token.
+    """
+
+    site: AdminSite
+    service: AdminService
+    control: Control
+    setup_secret: str | None = attrs.field(repr=False)
+    _traffic: LoopingCall
+
+    @property
+    def events(self) -> Events:
+        """
+        Where other rooms publish what happens.
+        """
+        return self.control.events
+
+    def stop(self) -> None:
+        """
+        Write what is only in memory, and end what runs by itself.
+        """
+        if self._traffic.running:
+            self._traffic.stop()
+        self.control.tokens.flush()
+
+
+def make_admin(
+    *,
+    reactor: Any,
+    changes: Changes,
+    store: IStore,
+    data_plane: IDataPlane,
+    state: Path,
+    ready: Callable[[], bool],
+    wall: Callable[[], float],
+    base: Callable[[], str] = lambda: "https://127.0.0.1:8444",
+    names: Iterable[str] = (),
+    more_operations: Iterable[Operations] = (),
+    orders: Callable[[], Mapping[str, int]] = dict,
+    standing: Callable[[], Iterable[Finding]] = tuple,
+    events: Events | None = None,
+) -> Admin:
+    """
+    Put the admin API together.
+
+    @param changes: started already.
+    @param store: where generations are read from.
+    @param ready: do all workers serve?
+    @param wall: the time of day, Unix time.
+    @param base: the URL of the TLS listener, for scripts.
+    @param names: more names under which the listener may be asked for.
+    @param more_operations: of other rooms (ACME).
+    @param orders: results of ACME orders so far, to counts.
+    @param standing: findings about what is served now, for the status.
+
+    @raise Problem: C{storage-failed}: the tokens cannot be read.
+    @raise OSError: the set-up token cannot be written.
+    """
+    operations = all_operations(*more_operations)
+    tokens = Tokens(state / "tokens.json", wall=wall)
+    setup = SetupToken(state / "setup-token", wall=wall)
+    control = Control(
+        changes=changes,
+        store=store,
+        data_plane=data_plane,
+        tokens=tokens,
+        setup=setup,
+        audit=AuditLog(state / "audit.log", wall=wall),
+        events=events or Events(),
+        state=state,
+        ready=ready,
+        clock=changes.monotonic,
+        wall=wall,
+        base=base,
+        operations=operations,
+        orders=orders,
+        standing=standing,
+    )
+    control.last_change.succeeded_at = wall()
+    changes.subscribe(lambda event: _tell(control, event))
+    service = AdminService(operations, control, Authenticator(tokens, setup, changes.monotonic), Guard(names))
+    traffic = LoopingCall(_publish_traffic, control)
+    traffic.clock = reactor
+    traffic.start(TRAFFIC_INTERVAL, now=False)
+    return Admin(
+        site=AdminSite(service, reactor, clock=changes.monotonic),
+        service=service,
+        control=control,
+        setup_secret=setup.offer(tokens),
+        traffic=traffic,
+    )
+
+
+_log = Logger()
+
+
+def _tell(control: Control, event: Mapping[str, Any]) -> None:
+    """
+    A generation was applied, undone or confirmed, whoever asked for it.
+    """
+    confirm_by = event.get("confirm_by")
+    shown = {**event, "confirm_by": None if confirm_by is None else rfc3339(confirm_by)}
+    control.events.publish("generation", shown)
+    control.last_change.successful = True
+    control.last_change.succeeded_at = control.wall()
+
+
+async def _publish_traffic(control: Control) -> None:
+    """
+    Tell listeners how much goes on; nobody listening, nobody is asked.
+    """
+    if not control.events.is_heard:
+        return
+    try:
+        reports = await control.data_plane.report()
+    except Exception:  # the edge of a periodic call: the next one may find the workers well again
+        _log.failure("the workers' reports could not be read")
+        return
+    total = total_of(reports)
+    control.events.publish(
+        "traffic",
+        {
+            "requests": sum(total.requests.values()),
+            "bytes_in": sum(total.bytes_in.values()),
+            "bytes_out": sum(total.bytes_out.values()),
+            "connections": dict(total.connections),
+            "handshakes": sum(total.handshakes.values()),
+            "redirects": sum(total.redirects.values()),
+            "workers": len(reports),
+        },
+    )

@@ -1,0 +1,378 @@
+"""
+What the API takes and answers, as pydantic models: the source of the OpenAPI document's schemas.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+
+from ._tokens import Permission
+
+__all__ = [
+    "AuditPage",
+    "CertificateChanged",
+    "CertificateList",
+    "CertificateObject",
+    "Changed",
+    "CsrMade",
+    "CsrRequest",
+    "DrainRequest",
+    "GenerationDiff",
+    "GenerationList",
+    "GenerationShown",
+    "Health",
+    "ObjectChanged",
+    "ProblemDocument",
+    "Ready",
+    "SelfSignedRequest",
+    "SniAnswer",
+    "Status",
+    "TokenList",
+    "TokenMade",
+    "TokenRequest",
+    "TokenShown",
+    "Uploaded",
+]
+
+KeyType = Literal["ec-p256", "ec-p384", "ec-p521", "rsa-2048", "rsa-3072", "rsa-4096", "ed25519"]
+
+
+class Shown(BaseModel):
+    """
+    Something that is answered; more members may be added.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Asked(BaseModel):
+    """
+    Something that is sent; unknown members are errors.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class FindingShown(Shown):
+    """
+    Something worth saying about an object.
+    """
+
+    code: str
+    severity: Literal["error", "warning", "info"]
+    message: str
+    pointer: str
+
+
+class ProblemErrorShown(Shown):
+    """
+    One wrong value.
+    """
+
+    pointer: str
+    code: str
+    message: str
+
+
+class ProblemDocument(Shown):
+    """
+    Why it was refused, RFC 9457.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[ProblemErrorShown]
+    findings: list[FindingShown]
+
+
+class Workers(Shown):
+    """
+    How many workers serve the generation, of how many.
+    """
+
+    serving: int
+    total: int
+
+
+class Script(Shown):
+    """
+    The same change as commands.
+    """
+
+    curl: str
+    cli: str
+
+
+class Changed(Shown):
+    """
+    What a change did, or with C{dry_run} would do.
+    """
+
+    generation: int
+    workers: Workers
+    findings: list[FindingShown]
+    confirm_by: str | None
+    script: Script
+
+
+class ObjectChanged(Changed):
+    """
+    A change of one object; the object is the member named by its kind.
+    """
+
+
+class ChainLink(Shown):
+    """
+    One certificate of a chain.
+    """
+
+    subject: str
+    issuer: str
+    not_after: str
+    fingerprint: str
+
+
+class CertificateObject(Shown):
+    """
+    What is known of a certificate, never its key.
+    """
+
+    name: str
+    subject: str
+    issuer: str
+    names: list[str]
+    not_before: str
+    not_after: str
+    days_left: int
+    state: Literal["valid", "expiring", "expired", "not_yet_valid"]
+    key_type: str
+    fingerprint: str
+    self_signed: bool
+    trusted: bool
+    chain: list[ChainLink]
+    source: str
+    used_by: list[str]
+    findings: list[FindingShown]
+
+
+class CertificateList(Shown):
+    """
+    All certificates.
+    """
+
+    certificates: list[CertificateObject]
+
+
+class CertificateChanged(Changed):
+    """
+    A certificate was stored.
+    """
+
+    certificate: CertificateObject
+
+
+class Uploaded(CertificateChanged):
+    """
+    A certificate was stored as the default of the https binding.
+    """
+
+    port: int
+
+
+class CertificateDocument(Asked):
+    """
+    A certificate and its key as PEM texts.
+    """
+
+    certificate: StrictStr
+    key: StrictStr
+    chain: StrictStr = ""
+    password: StrictStr | None = None
+    name: StrictStr | None = None
+
+
+Names = Annotated[list[Annotated[str, Field(min_length=1, max_length=253)]], Field(min_length=1, max_length=100)]
+ObjectName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class SelfSignedRequest(Asked):
+    """
+    A self-signed certificate to make.
+    """
+
+    name: ObjectName
+    names: Names
+    days: Annotated[StrictInt, Field(ge=1, le=3650)] = 397
+    key_type: KeyType = "ec-p256"
+
+
+class CsrRequest(Asked):
+    """
+    A certificate signing request to make; its key is born here and stays.
+    """
+
+    name: ObjectName
+    names: Names
+    key_type: KeyType = "ec-p256"
+    subject: Annotated[dict[str, str], Field(max_length=10)] = {}
+
+
+class CsrMade(Shown):
+    """
+    A certificate signing request.
+    """
+
+    name: str
+    csr: str
+    names: list[str]
+    key_type: str
+
+
+class SignedDocument(Asked):
+    """
+    The certificate that a CA made of a request, PEM.
+    """
+
+    certificate: StrictStr
+    chain: StrictStr = ""
+
+
+class DrainRequest(Asked):
+    """
+    Which server of an upstream.
+    """
+
+    server: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class GenerationRow(Shown):
+    """
+    One generation in the history.
+    """
+
+    number: int
+    time: str
+    author: str
+    reason: str
+    summary: list[str]
+    state: Literal["current", "past", "unconfirmed", "undone"]
+
+
+class GenerationList(Shown):
+    """
+    The history, newest first.
+    """
+
+    generations: list[GenerationRow]
+
+
+class GenerationShown(GenerationRow):
+    """
+    One generation with its settings.
+    """
+
+    document: dict[str, Any]
+    certificates: list[dict[str, Any]]
+
+
+class GenerationDiff(Shown):
+    """
+    What differs between two generations.
+    """
+
+
+class TokenShown(Shown):
+    """
+    A token, never its secret.
+    """
+
+    id: str
+    name: str
+    permissions: list[str]
+    expires: str | None
+    networks: list[str]
+    hosts: list[str]
+    created: str
+    last_used: str | None
+
+
+class TokenList(Shown):
+    """
+    All tokens.
+    """
+
+    tokens: list[TokenShown]
+
+
+class TokenMade(TokenShown):
+    """
+    A new token with its secret, which is shown only now.
+    """
+
+    secret: str
+
+
+class TokenRequest(Asked):
+    """
+    A token to make.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=False)
+
+    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@ -]*$")]
+    permissions: Annotated[list[Permission], Field(min_length=1, max_length=5)]
+    expires_in: Annotated[StrictInt, Field(ge=1, le=10 * 366 * 86400)] | None = None
+    networks: Annotated[list[Annotated[str, Field(max_length=50)]], Field(max_length=100)] = []
+    hosts: Annotated[list[Annotated[str, Field(min_length=1, max_length=253)]], Field(max_length=100)] = []
+
+
+class AuditPage(Shown):
+    """
+    Records of the audit log, newest first.
+    """
+
+    records: list[dict[str, Any]]
+
+
+class Status(Shown):
+    """
+    What is served, by which worker.
+    """
+
+    generation: int
+    workers: dict[str, Any]
+    bindings: list[dict[str, Any]]
+    certificates: list[CertificateObject]
+    sites: list[dict[str, Any]]
+    findings: list[FindingShown]
+
+
+class SniAnswer(Shown):
+    """
+    Which certificate serves a name on each https binding, and why.
+    """
+
+    name: str
+    bindings: list[dict[str, Any]]
+
+
+class Health(Shown):
+    """
+    The gate's process answers.
+    """
+
+    status: Literal["ok"]
+
+
+class Ready(Shown):
+    """
+    All workers serve.
+    """
+
+    status: Literal["ready"]
+    generation: int
