@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 from pathlib import Path
 
@@ -38,6 +39,8 @@ def parse(arguments: list[str]) -> tuple[str, Options]:
 
 def main(arguments: list[str]) -> int:
     name, options = parse(arguments)
+    # Ended from outside, it still ends the proxies that it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for each in NAMES if name == "all" else () if name == "plot" else (name,):
         report = importlib.import_module(f"{__package__}.{each}").run(options)
         print(report.table(), flush=True)
