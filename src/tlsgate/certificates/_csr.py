@@ -42,7 +42,7 @@ def new_request(
         C{subject} has one.
     @param key_type: one of L{KEY_TYPES}.
     @param subject: C{common_name}, C{organization}, C{organizational_unit}, C{locality}, C{state}, C{country},
-        C{email}; most CAs ignore all of it.
+        C{email}; empty ones are left out, and most CAs ignore all of it.
 
     @return: the key (PKCS#8, PEM, not encrypted), and the request (PKCS#10, PEM).
 
@@ -62,6 +62,8 @@ def _subject(names: Sequence[str], subject: Mapping[str, str]) -> x509.Name:
         wanted["common_name"] = names[0].removesuffix(".")
     attributes = []
     for attribute, value in wanted.items():
+        if not value:
+            continue
         oid = ATTRIBUTES.get(attribute)
         if oid is None:
             raise Problem(

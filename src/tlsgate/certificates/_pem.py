@@ -63,9 +63,9 @@ def decode(content: bytes) -> bytes:
     for mark, encoding in MARKS:
         if content.startswith(mark):
             return content[len(mark) :].decode(encoding, "ignore").encode("utf-8")
-    # UTF-16 without a mark: every other byte of "-----BEGIN" is NUL.
+    # UTF-16 without a mark: every other byte of "-----BEGIN" is NUL, and the first one tells which (not found is -1).
     for encoding in ("utf-16-le", "utf-16-be"):
-        if "-----BEGIN ".encode(encoding) in content[:65536]:
+        if content[:65536].find("-----BEGIN ".encode(encoding)) % 2 == 0:
             return content.decode(encoding, "ignore").encode("utf-8", "ignore")
     return content
 
