@@ -10,7 +10,7 @@ from typing import Any
 from ..changes import ChangeRequest, Outcome
 from ..interfaces import ApplyFailed
 from ..problems import Finding, Problem
-from ..settings import Draft
+from ..settings import Document, Draft, validate_document
 from ._audit import rfc3339
 from ._operations import Answer, Call
 from ._script import script_of
@@ -39,8 +39,13 @@ async def make_change(call: Call, edit: Callable[[Draft], None]) -> Outcome:
     @raise Problem: it was refused; nothing changed.
     """
     last = call.control.last_change
+
+    def edit_and_check(draft: Draft) -> None:
+        edit(draft)
+        _check_shape(draft.document)
+
     try:
-        outcome = await call.control.changes.apply(change_request(call), edit)
+        outcome = await call.control.changes.apply(change_request(call), edit_and_check)
     except (Problem, ApplyFailed) as refused:
         if not isinstance(refused, Problem) or refused.status >= 500:
             last.successful = False
@@ -49,6 +54,21 @@ async def make_change(call: Call, edit: Callable[[Draft], None]) -> Outcome:
         last.successful = True
         last.succeeded_at = call.control.wall()
     return outcome
+
+
+def _check_shape(document: Document) -> None:
+    """
+    Entries are compared by their names before they are validated; what has no text there is refused at once.
+
+    @raise Problem: C{invalid-settings}.
+    """
+    for kind in ("binding", "site", "upstream", "certificate"):
+        entries = document.get(kind, [])
+        if not isinstance(entries, list) or not all(
+            isinstance(entry, dict) and all(isinstance(entry.get(key, ""), str) for key in ("name", "scheme"))
+            for entry in entries
+        ):
+            validate_document(document)
 
 
 def changed(

@@ -225,10 +225,10 @@ class Operation:
     template: str
     summary: str
     permission: Permission | None
-    parameters: tuple[Parameter, ...] = ()
-    body: Body | None = None
-    answers: Mapping[int, Schema | None] = attrs.field(factory=dict)
-    codes: tuple[str, ...] = ()
+    parameters: tuple[Parameter, ...] = attrs.field(default=(), repr=False)
+    body: Body | None = attrs.field(default=None, repr=False)
+    answers: Mapping[int, Schema | None] = attrs.field(factory=dict, repr=False)
+    codes: tuple[str, ...] = attrs.field(default=(), repr=False)
     media: tuple[str, ...] = ("application/json",)
     change: bool = False
     audited: bool = False
