@@ -5,28 +5,36 @@ No module here knows a transport; the state that a decision needs is handed in.
 """
 
 from ._challenge import challenge_answer
-from ._fields import offload, response_fields
-from ._forwarded import ClientAddress, client_address, is_secure, is_trusted, request_id_of, upstream_fields
-from ._hop_by_hop import HOP_BY_HOP, end_to_end, trailers_to_pass
+from ._credentials import Found, credentials_in_clear
+from ._fields import downstream_fields, offload
+from ._forwarded import ClientAddress, client_address, is_secure, is_trusted, kept_request_id, upstream_fields
+from ._hop_by_hop import HOP_BY_HOP, end_to_end
 from ._hsts import hsts_value
+from ._loops import LoopDetector
+from ._plain_http import PlainHTTPReport
 from ._redirect import Decision, decide, explain, is_browser
+from ._trailers import trailers_to_pass
 
 __all__ = [
     "HOP_BY_HOP",
     "ClientAddress",
     "Decision",
+    "Found",
+    "LoopDetector",
+    "PlainHTTPReport",
     "challenge_answer",
     "client_address",
+    "credentials_in_clear",
     "decide",
+    "downstream_fields",
     "end_to_end",
     "explain",
     "hsts_value",
     "is_browser",
     "is_secure",
     "is_trusted",
+    "kept_request_id",
     "offload",
-    "request_id_of",
-    "response_fields",
     "trailers_to_pass",
     "upstream_fields",
 ]

@@ -1,22 +1,27 @@
 """
-HTTP to HTTPS: which requests are redirected, where to, and by which rule.
+From HTTP to HTTPS: which requests, with which status, and by which rule.
 
-L{decide} and L{explain} are one computation: an explanation is a decision that is shown instead of sent.
+L{explain} decides; L{decide} is what of it is carried out.  There is no second path, so that they cannot disagree.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Final
 
 import attrs
 
 from ..sites import Redirect, RedirectMode
+from ._challenge import challenge_answer
+from ._forwarded import is_trusted
 
-__all__ = ["Decision", "decide", "explain", "is_browser"]
+__all__ = ["Decision", "decide", "explain", "is_browser", "origin_form"]
 
-_HTML: Final = b"text/html"
+_HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_-][A-Za-z0-9._-]*)(?::[0-9]*)?")
+_ABSOLUTE: Final = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
+# A control or a space would end the field or the URL; "#" would hide the rest of the target from the server.
+_UNSAFE: Final = re.compile(rb"[\x00-\x20\x7f#]")
 
 
 @attrs.frozen(kw_only=True)
@@ -24,11 +29,11 @@ class Decision:
     """
     What becomes of a request over plain HTTP.
 
-    @ivar status: of the redirect; 0 if there is none.
-    @ivar location: complete; empty if there is none.
-    @ivar rule: which rule decided, lower case with hyphens.
-    @ivar would: would another mode than C{report} or C{disabled} have redirected it?
-    @ivar no_store: must the redirect not be cached?
+    @ivar status: of the redirect; 0 if nothing is redirected.
+    @ivar location: complete, also in mode C{report}; empty if there is none.
+    @ivar rule: which rule decided; stable, lower case with hyphens.
+    @ivar would: would it be redirected, if the mode were not C{report}?
+    @ivar no_store: send C{Cache-Control: no-store}, since the redirect may yet be taken back.
     """
 
     status: int = 0
@@ -40,16 +45,29 @@ class Decision:
 
 def is_browser(method: bytes, first: Mapping[bytes, bytes]) -> bool:
     """
-    Is this a person's navigation, which may be sent elsewhere without breaking a script?
+    Is it a person's browser that navigates?  GET or HEAD, without C{Authorization} and C{Upgrade}, and either
+    C{Sec-Fetch-Mode: navigate} or (a C{User-Agent} of a browser and C{Accept} with C{text/html}).
 
-    @param first: lower-case name to the first value.
+    @param first: lower-case field name to the first value.
     """
     if method not in (b"GET", b"HEAD") or b"authorization" in first or b"upgrade" in first:
         return False
     if first.get(b"sec-fetch-mode", b"").lower() == b"navigate":
         return True
     agent = first.get(b"user-agent", b"")
-    return agent.startswith((b"Mozilla/", b"Opera/")) and _HTML in first.get(b"accept", b"").lower()
+    return agent.startswith((b"Mozilla/", b"Opera/")) and b"text/html" in first.get(b"accept", b"").lower()
+
+
+def origin_form(target: bytes) -> bytes:
+    """
+    The path and query of a request target; empty if it has none that can be redirected (C{*}, an authority).
+    """
+    match = _ABSOLUTE.match(target)
+    if match is not None:
+        target = target[match.end() :]
+        if not target.startswith(b"/"):
+            target = b"/" + target
+    return target if target.startswith(b"/") and not _UNSAFE.search(target) else b""
 
 
 def explain(
@@ -62,48 +80,58 @@ def explain(
     client_ip: str,
     https_port: int,
     now: float,
+    secure: bool = False,
+    suspended: bool = False,
+    challenges: Mapping[bytes, bytes] | None = None,
 ) -> Decision:
     """
-    What happens to a request over plain HTTP, and by which rule.
+    What happens to a request, and by which rule.
 
-    @param target: in origin-form, or C{*}.
-    @param host: validated, lower case, without its port.
+    @param host: the request's host, with or without port.
     @param first: lower-case field name to the first value.
     @param client_ip: an address literal; empty behind a UNIX socket.
-    @param https_port: as clients see it; 0 if there is no https binding.
+    @param https_port: of the first https binding as clients see it; 0 if there is none.
     @param now: Unix time.
+    @param secure: did the client speak HTTPS (see L{is_secure})?
+    @param suspended: is the redirect suspended for this peer, because it loops (see L{LoopDetector})?
+    @param challenges: live ACME challenges, token to key authorization.
     """
-    mode = redirect.mode
-    if mode is RedirectMode.DISABLED:
-        return Decision(rule="disabled")
-    if not https_port:
-        return Decision(rule="no-https-binding")
-    if not host or not target.startswith(b"/"):
-        return Decision(rule="no-location")
-    if any(target.startswith(prefix) for prefix in redirect.exempt_paths):
-        return Decision(rule="exempt-path")
-    if client_ip and redirect.exempt_networks:
-        address = ip_address(client_ip)
-        if any(address in network for network in redirect.exempt_networks):
-            return Decision(rule="exempt-network")
-    browser = is_browser(method, first)
-    if mode is RedirectMode.BROWSERS and not browser:
-        return Decision(rule="not-a-browser")
-    rule = "browser" if mode is RedirectMode.BROWSERS else "all"
-    if mode is RedirectMode.REPORT:
-        return Decision(rule="report", would=True)
+    rule = ""
+    path = origin_form(target)
+    match = _HOST.fullmatch(host)
+    if secure:
+        rule = "secure"
+    elif challenges and challenge_answer(path, challenges) is not None:
+        rule = "acme-challenge"
+    elif redirect.mode is RedirectMode.DISABLED:
+        rule = "disabled"
+    elif any(path.startswith(prefix) for prefix in redirect.exempt_paths):
+        rule = "exempt-path"
+    elif redirect.exempt_networks and is_trusted(client_ip, redirect.exempt_networks):
+        rule = "exempt-network"
+    elif not path:
+        rule = "target"
+    elif match is None:
+        rule = "host"
+    elif not https_port:
+        rule = "no-https-port"
+    elif suspended:
+        rule = "loop"
+    elif redirect.mode is RedirectMode.BROWSERS and not is_browser(method, first):
+        rule = "not-a-browser"
+    if rule or match is None:
+        return Decision(rule=rule)
     port = b"" if https_port == 443 else b":%d" % https_port
-    status = redirect.status
-    soaking = False
-    if status == 0:
-        soaking = now < redirect.changed_at + redirect.soak
-        status = 307 if soaking else 308
+    location = b"https://%b%b%b" % (match[1], port, path)
+    if redirect.mode is RedirectMode.REPORT:
+        return Decision(rule="report", would=True, location=location)
+    soaking = not redirect.status and now < redirect.changed_at + redirect.soak
     return Decision(
-        status=status,
-        location=b"https://%b%b%b" % (host, port, target),
-        rule=rule,
+        status=redirect.status or (307 if soaking else 308),
+        location=location,
+        rule="browser" if redirect.mode is RedirectMode.BROWSERS else "all",
         would=True,
-        no_store=soaking or status in (302, 307),
+        no_store=soaking,
     )
 
 
@@ -117,10 +145,15 @@ def decide(
     client_ip: str,
     https_port: int,
     now: float,
+    secure: bool = False,
+    suspended: bool = False,
+    challenges: Mapping[bytes, bytes] | None = None,
 ) -> Decision | None:
     """
-    The redirect to answer with, or C{None}; parameters as L{explain}.
+    The redirect to answer a request with, or C{None}.  Parameters as L{explain}.
     """
+    if secure or redirect.mode is RedirectMode.DISABLED:
+        return None
     decision = explain(
         redirect,
         method=method,
@@ -130,5 +163,8 @@ def decide(
         client_ip=client_ip,
         https_port=https_port,
         now=now,
+        secure=secure,
+        suspended=suspended,
+        challenges=challenges,
     )
     return decision if decision.status else None

@@ -1,0 +1,68 @@
+"""
+The policies as resources of a twisted.web site.
+"""
+
+from __future__ import annotations
+
+import pytest
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import Request, Site
+from twisted.web.test.requesthelper import DummyChannel
+from zope.interface.verify import verifyObject
+
+from tlsgate.resources import HSTSResource, RedirectResource
+from tlsgate.sites import HSTS, Redirect, RedirectMode
+
+
+def ask(root: IResource, target: bytes, secure: bool = False) -> bytes:
+    channel = DummyChannel()
+    channel.transport = DummyChannel.SSL() if secure else DummyChannel.TCP()
+    channel.site = Site(root)
+    channel.factory = channel.site
+    request = Request(channel, False)
+    request.site = channel.site
+    request.requestHeaders.addRawHeader(b"Host", b"example.com:8080")
+    request.gotLength(0)
+    request.requestReceived(b"GET", target, b"HTTP/1.1")
+    return channel.transport.written.getvalue()
+
+
+class Leaf(Resource):
+    isLeaf = True
+
+    def render_GET(self, request: Request) -> bytes:
+        return b"content"
+
+
+def leaf() -> Leaf:
+    return Leaf()
+
+
+ALL = Redirect(mode=RedirectMode.ALL, status=308)
+
+
+def test_redirects_plain_http() -> None:
+    """A plain request is redirected with its target unchanged and nothing of it in the content."""
+    written = ask(RedirectResource(leaf(), ALL, https_port=8443), b"/a%2Fb?<script>")
+    head, _, content = written.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 308")
+    assert b"Location: https://example.com:8443/a%2Fb?<script>" in head
+    assert content == b""
+
+
+def test_leaves_https_alone() -> None:
+    """A request over HTTPS reaches the wrapped resource."""
+    assert ask(RedirectResource(leaf(), ALL), b"/", secure=True).endswith(b"content")
+
+
+@pytest.mark.parametrize("secure", [True, False])
+def test_hsts_only_over_https(secure: bool) -> None:
+    """HSTS is sent over HTTPS and never over plain HTTP."""
+    written = ask(HSTSResource(leaf(), HSTS(enabled=True, max_age=60)), b"/", secure=secure)
+    assert (b"Strict-Transport-Security: max-age=60" in written) is secure
+
+
+def test_they_are_resources() -> None:
+    """Both provide what twisted.web asks of a resource."""
+    assert verifyObject(IResource, RedirectResource(leaf(), ALL))
+    assert verifyObject(IResource, HSTSResource(leaf(), HSTS()))
