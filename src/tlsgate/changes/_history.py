@@ -106,6 +106,12 @@ class History:
             row = self._rows.get(row.parent)
         return waiting
 
+    def _passed_over(self) -> set[int]:
+        """
+        What was put by and never served: a later generation was made from an earlier one.
+        """
+        return {number for row in self._rows.values() for number in range(row.parent + 1, row.number)}
+
     def rows(self, current: int) -> list[dict[str, Any]]:
         """
         The rows as the admin API shows them, newest first.
@@ -120,7 +126,7 @@ class History:
                 past = self.waiting(row.undoes)
                 undone.update(past.numbers if past else (row.undoes,))
         shown = []
-        for number in sorted(self._rows, reverse=True):
+        for number in sorted(self._rows.keys() - self._passed_over(), reverse=True):
             row = self._rows[number]
             state = "past"
             if number in unconfirmed:

@@ -108,12 +108,19 @@ def _spell(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float):
-        return str(value)[:200] or "empty"
+        return _line(str(value)) or "empty"
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return (", ".join(value) or "empty")[:200]
+        return _line(", ".join(value)) or "empty"
     if value == {"set": True}:
         return "another secret"
     return "changed"
+
+
+def _line(text: str) -> str:
+    """
+    A bounded piece of one line: what people type may hold anything.
+    """
+    return "".join(character if character.isprintable() else " " for character in text[:200])
 
 
 def _patch_named(old: list[dict[str, Any]], new: list[dict[str, Any]], pointer: str) -> Iterator[Operation]:

@@ -1,0 +1,390 @@
+"""
+A commit that is cut short: at each touch of the disk, by an error, by the end of the process, and by a power cut.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from tlsgate.problems import Problem
+from tlsgate.settings import FileStore, Filesystem, Generation, StoredCertificate
+from tlsgate.sites import ServerCertificate
+
+WRITES = ("make_folder", "write_file", "sync", "rename", "make_link", "remove_file", "remove_folder", "set_mode")
+
+
+def generation(number: int) -> Generation:
+    certificate = ServerCertificate(
+        name="default",
+        chain=b"chain %d\n" % number * 50,
+        key=b"key %d\n" % number * 50,
+        names=("localhost",),
+        not_before=0.0,
+        not_after=1.0,
+        key_type="ec-p256",
+        fingerprint=f"{number:064}",
+    )
+    return Generation(
+        number=number,
+        parent=number - 1,
+        time=float(number),
+        author="a",
+        document={"site": [{"name": str(number)}]},
+        certificates={"default": StoredCertificate(certificate=certificate, source="upload", added_at=0.0)},
+    )
+
+
+class Killed(BaseException):
+    """
+    The process is gone.
+    """
+
+
+class Failing(Filesystem):
+    """
+    A disk whose Nth change goes wrong, and all later ones too if so wished.
+
+    @ivar count: changes so far.
+    """
+
+    def __init__(self, at: int, error: BaseException, *, ever_after: bool, after_it: bool) -> None:
+        self.count = 0
+        self.at = at
+        self.error = error
+        self.ever_after = ever_after
+        self.after_it = after_it
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        return self._failing(found) if name in WRITES else found
+
+    def _failing(self, method: Callable[..., None]) -> Callable[..., None]:
+        def call(*args: Any) -> None:
+            self.count += 1
+            now = self.count == self.at or (self.ever_after and self.count > self.at)
+            if now and not (self.after_it and self.count == self.at):
+                raise self.error
+            method(*args)
+            if now:
+                raise self.error
+
+        return call
+
+
+def seeded(folder: Path) -> Path:
+    """
+    A state folder whose current generation is 1.
+    """
+    store = FileStore(folder)
+    store.open()
+    store.commit(0, generation(1))
+    store.close()
+    return folder
+
+
+def whole(folder: Path) -> int:
+    """
+    The number of the current generation, which is whole; and the next commit works.
+    """
+    store = FileStore(folder)
+    store.open()
+    current = store.current()
+    number = 0 if current is None else current.number
+    if current is not None:
+        assert current == attrs.evolve(generation(number), parent=current.parent)
+    following = store.next_number()
+    store.commit(number, attrs.evolve(generation(following), parent=number))
+    assert store.current() is not None
+    assert list((folder / "generations").glob(".*")) == []
+    store.close()
+    return number
+
+
+def changes_of_a_commit(tmp_path: Path) -> int:
+    """
+    How often a commit, and opening before it, changes the disk.
+    """
+    disk = Failing(0, Killed(), ever_after=False, after_it=False)
+    store = FileStore(seeded(tmp_path / "count"), disk)
+    store.open()
+    store.commit(1, generation(2))
+    store.close()
+    return disk.count
+
+
+@pytest.mark.parametrize("parent", [0, 1])
+@pytest.mark.parametrize("after_it", [False, True])
+def test_killed_at_every_change(tmp_path: Path, parent: int, after_it: bool) -> None:
+    """
+    Whichever change of the disk is the last, the next start finds the old generation or the new one, whole.
+    """
+    found = set()
+    for at in range(1, changes_of_a_commit(tmp_path) + 6):
+        folder = seeded(tmp_path / f"state{at}") if parent else tmp_path / f"state{at}"
+        store = FileStore(folder, Failing(at, Killed(), ever_after=True, after_it=after_it))
+        try:
+            store.open()
+            store.commit(parent, generation(parent + 1))
+        except Killed:
+            pass
+        store.close()
+        found.add(whole(folder))
+    assert found == {parent, parent + 1}
+
+
+@pytest.mark.parametrize("ever_after", [False, True])
+@pytest.mark.parametrize("after_it", [False, True])
+def test_an_error_at_every_change(tmp_path: Path, ever_after: bool, after_it: bool) -> None:
+    """
+    Whichever change of the disk fails, once or from then on, the commit is refused, the old generation stays current in
+    this process, and the next start finds a whole one.
+    """
+    for at in range(1, changes_of_a_commit(tmp_path) + 1):
+        folder = seeded(tmp_path / f"state{at}")
+        disk = Failing(at, OSError(28, "No space left on device"), ever_after=ever_after, after_it=after_it)
+        store = FileStore(folder, disk)
+        store.open()
+        try:
+            store.commit(1, generation(2))
+        except Problem as problem:
+            assert problem.code == "storage-failed"
+            assert store.current() == generation(1)
+            assert store.numbers() == [1]
+            disk.at, disk.ever_after = 0, False
+            following = store.next_number()
+            store.commit(1, attrs.evolve(generation(following), parent=1))
+            assert store.numbers()[-1] == following
+            assert store.read(following).parent == 1
+        else:
+            pytest.fail(f"change {at} failed and nobody noticed")
+        store.close()
+        assert whole(folder) == following
+
+
+def test_an_error_once_leaves_nothing(tmp_path: Path) -> None:
+    """
+    After a refused commit on a disk that works again at once, the folder is as it was.
+    """
+    for at in range(1, changes_of_a_commit(tmp_path) + 1):
+        folder = seeded(tmp_path / f"state{at}")
+        before = sorted(map(str, folder.rglob("*")))
+        store = FileStore(folder, Failing(at, OSError(5, "Input/output error"), ever_after=False, after_it=False))
+        store.open()
+        with pytest.raises(Problem):
+            store.commit(1, generation(2))
+        store.close()
+        assert sorted(map(str, folder.rglob("*"))) == before
+
+
+class Journal(Filesystem):
+    """
+    A disk that can lose what was not made durable: content of files, and the latest entries of folders.
+
+    @ivar undo: for each entry made since its folder was synced, in order: the folder, and what takes it back.
+    @ivar dirty: files whose content is not durable.
+    """
+
+    def __init__(self, attic: Path) -> None:
+        self.undo: list[tuple[Path, Callable[[], None]]] = []
+        self.dirty: set[Path] = set()
+        self.attic = attic
+
+    def make_folder(self, path: Path) -> None:
+        super().make_folder(path)
+        self.undo.append((path.parent, lambda: shutil.rmtree(path, ignore_errors=True)))
+
+    def write_file(self, path: Path, content: bytes) -> None:
+        super().write_file(path, content)
+        self.dirty.add(path)
+        self.undo.append((path.parent, lambda: path.unlink(missing_ok=True)))
+
+    def make_link(self, path: Path, target: str) -> None:
+        super().make_link(path, target)
+        self.undo.append((path.parent, lambda: path.unlink(missing_ok=True)))
+
+    def rename(self, old: Path, new: Path) -> None:
+        replaced = new.readlink() if new.is_symlink() else None
+        super().rename(old, new)
+        self.dirty = {new / path.relative_to(old) if path.is_relative_to(old) else path for path in self.dirty}
+
+        def back() -> None:
+            new.rename(old)
+            if replaced is not None:
+                new.symlink_to(replaced)
+
+        self.undo.append((new.parent, back))
+
+    def sync(self, path: Path) -> None:
+        super().sync(path)
+        self.dirty.discard(path)
+        self.undo = [(folder, back) for folder, back in self.undo if folder != path]
+
+    def cut(self, kept: int) -> None:
+        """
+        The power is gone: of the entries that are not durable, the first C{kept} reached the disk.
+        """
+        for path in self.dirty:
+            if path.exists():
+                path.write_bytes(path.read_bytes()[: len(path.read_bytes()) // 2])
+        for _, back in reversed(self.undo[kept:]):
+            back()
+
+
+class PoweredOff(Journal):
+    """
+    A L{Journal} whose power goes after its Nth change.
+    """
+
+    def __init__(self, attic: Path, at: int) -> None:
+        super().__init__(attic)
+        self.left = at
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name not in WRITES:
+            return found
+
+        def call(*args: Any) -> None:
+            if self.left == 0:
+                raise Killed
+            self.left -= 1
+            found(*args)
+
+        return call
+
+
+def test_power_cut_at_every_change(tmp_path: Path) -> None:
+    """
+    Whenever the power goes, and however much of what was not synced is lost, a whole generation is found; and once a
+    commit has returned it is the new one.
+    """
+    total = changes_of_a_commit(tmp_path)
+    found = set()
+    for at in range(total + 1):
+        for kept in range(8):
+            folder = seeded(tmp_path / f"state{at}-{kept}")
+            disk = PoweredOff(tmp_path, at)
+            store = FileStore(folder, disk)
+            done = False
+            try:
+                store.open()
+                store.commit(1, generation(2))
+                done = True
+            except Killed:
+                pass
+            store.close()
+            waiting = len(disk.undo)
+            disk.cut(kept)
+            number = whole(folder)
+            found.add(number)
+            assert number == 2 or not done
+            shutil.rmtree(folder)
+            if kept >= waiting:
+                break
+    assert found == {1, 2}
+
+
+# Looking for files that are not there marks the commit in the trace.  The package's own table of contents is passed
+# over: what it imports takes most of a second, for each system call.
+COMMIT = """
+import os, pathlib, pickle, types
+room = sys.modules["tlsgate.settings"] = types.ModuleType("tlsgate.settings")
+import tlsgate
+room.__path__ = [tlsgate.__path__[0] + "/settings"]
+from tlsgate.settings._store import FileStore
+store = FileStore(pathlib.Path(sys.argv[1]))
+generation = pickle.loads(pathlib.Path(sys.argv[2]).read_bytes())
+store.open()
+os.access("/begin-of-commit", os.F_OK)
+store.commit(1, generation)
+os.access("/end-of-commit", os.F_OK)
+"""
+
+# -S and explicit paths make the interpreter start with the same system calls every time.
+PATHS = f"import sys; sys.path[:0] = {[path for path in sys.path if path]!r}\n"
+
+CALL = re.compile(r"^(?:\[pid +\d+\] |\d+ +)?([a-z0-9_]+)\(")
+
+
+#: Between two of these nothing changes on the disk, so that being killed there is being killed at the next one.
+TELLING = frozenset(
+    {
+        "openat",
+        "write",
+        "fsync",
+        "fdatasync",
+        "mkdir",
+        "mkdirat",
+        "rename",
+        "renameat",
+        "renameat2",
+        "symlink",
+        "symlinkat",
+        "unlink",
+        "unlinkat",
+        "rmdir",
+        "chmod",
+        "fchmod",
+        "ftruncate",
+    }
+)
+
+
+def _traced(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["strace", "-f", "-qq", *options, sys.executable, "-S", "-c", PATHS + COMMIT, folder, folder.parent / "pickle"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_killed_at_every_system_call(tmp_path: Path) -> None:
+    """
+    A process that is killed at any system call of a commit leaves the old generation or the new one, whole.
+    """
+    template = seeded(tmp_path / "template")
+    (tmp_path / "pickle").write_bytes(pickle.dumps(generation(2)))
+    shutil.copytree(template, tmp_path / "dry", symlinks=True)
+    trace = _traced(tmp_path / "dry")
+    assert trace.returncode == 0, trace.stderr[-2000:]
+    seen: dict[str, int] = {}
+    points: list[tuple[str, int]] = []
+    inside = False
+    for line in trace.stderr.splitlines():
+        call = CALL.match(line)
+        if call is None:
+            continue
+        seen[call[1]] = seen.get(call[1], 0) + 1
+        inside = (inside or "/begin-of-commit" in line) and "/end-of-commit" not in line
+        if inside and call[1] in TELLING:
+            points.append((call[1], seen[call[1]]))
+    names = {name for name, _ in points}
+    assert {"fsync", "mkdir", "symlink", "write"} <= names
+    assert names & {"rename", "renameat", "renameat2"}
+    found = []
+    for name, when in points:
+        folder = tmp_path / f"{name}-{when}"
+        shutil.copytree(template, folder, symlinks=True)
+        folder.chmod(0o700)
+        killed = _traced(folder, "-e", f"trace={name}", "-e", f"inject={name}:signal=SIGKILL:when={when}")
+        assert killed.returncode != 0, (name, when)
+        found.append(whole(folder))
+        shutil.rmtree(folder)
+    # The order is that of the commit: first always the old one, then always the new one.
+    assert found == sorted(found)
+    assert set(found) == {1, 2}
