@@ -303,6 +303,22 @@ def test_sni(gate, make_pair) -> None:
     assert gate.call("GET", "/api/v1/sni").json["bindings"][0]["certificate"] == "default"
 
 
+def test_redirect_explain(gate) -> None:
+    """
+    The API tells what would happen to a request over plain HTTP, and by which rule.
+    """
+    gate.call("PUT", "/api/v1/sites/default/redirect", {"mode": "browsers"})
+    asked = {"host": "app.test:8080", "target": "/a?b", "headers": {"Sec-Fetch-Mode": "navigate"}}
+    shown = gate.call("POST", "/api/v1/redirect/explain", asked).json
+    assert (shown["status"], shown["location"], shown["rule"]) == (307, "https://app.test:8443/a?b", "browser")
+    script = gate.call("POST", "/api/v1/redirect/explain", {"host": "app.test"}).json
+    assert (script["redirected"], script["rule"]) == (False, "not-a-browser")
+    for wrong in ({"host": "a b"}, {"host": "x", "client_ip": "x"}, {"host": "x", "target": "x"}, {}, {"host": "[::"}):
+        assert gate.call("POST", "/api/v1/redirect/explain", wrong).status in (404, 422), wrong
+    assert gate.call("GET", "/api/v1/redirect/report").json == {"rows": []}
+    assert gate.changes.current.number == 2
+
+
 def test_health_and_readiness(gate) -> None:
     """
     Liveness and readiness need no token on loopback, and one elsewhere.

@@ -19,11 +19,14 @@ __all__ = [
     "CsrMade",
     "CsrRequest",
     "DrainRequest",
+    "ExplainAnswer",
+    "ExplainRequest",
     "GenerationDiff",
     "GenerationList",
     "GenerationShown",
     "Health",
     "ObjectChanged",
+    "PlainHTTPRows",
     "ProblemDocument",
     "Ready",
     "SelfSignedRequest",
@@ -248,6 +251,47 @@ class DrainRequest(Asked):
     """
 
     server: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class ExplainRequest(Asked):
+    """
+    A request over plain HTTP, made up or seen.
+    """
+
+    host: Annotated[str, Field(min_length=1, max_length=260, pattern=r"^[!-~]+$")]
+    target: Annotated[str, Field(max_length=2000, pattern=r"^(/[!-~]*|\*)$")] = "/"
+    method: Annotated[str, Field(max_length=32, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")] = "GET"
+    headers: Annotated[
+        dict[
+            Annotated[str, Field(max_length=128, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")],
+            Annotated[str, Field(max_length=2000)],
+        ],
+        Field(max_length=100),
+    ] = {}
+    client_ip: Annotated[str, Field(max_length=45)] = ""
+
+
+class ExplainAnswer(Shown):
+    """
+    What would happen to the request.
+    """
+
+    site: str
+    mode: Literal["disabled", "report", "browsers", "all"]
+    browser: bool
+    redirected: bool
+    status: int | None
+    location: str | None
+    rule: str
+    would: bool
+
+
+class PlainHTTPRows(Shown):
+    """
+    Who uses plain HTTP, last seen first.
+    """
+
+    rows: list[dict[str, Any]]
 
 
 class GenerationRow(Shown):

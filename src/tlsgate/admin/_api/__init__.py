@@ -10,6 +10,7 @@ from . import (
     _events,
     _generations,
     _observation,
+    _redirects,
     _requests,
     _settings,
     _sites,
@@ -31,6 +32,7 @@ MODULES = (
     _generations,
     _tokens,
     _observation,
+    _redirects,
     _events,
     _description,
 )
