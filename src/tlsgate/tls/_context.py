@@ -66,7 +66,7 @@ def server_context(
     """
     try:
         return _serving(certificates, profile, alpn, CIPHERS)
-    except SSL.Error:
+    except (SSL.Error, ValueError, TypeError):
         pass
     try:
         return _serving(certificates, profile, alpn, WITHOUT_LEVEL)
@@ -118,6 +118,8 @@ def _serving(
         # The pair was checked when it was stored; checking an RSA key again costs more than all the rest.
         key = load_pem_private_key(certificate.key, None, unsafe_skip_rsa_key_validation=True)
         context.use_privatekey(key)  # type: ignore[arg-type]  # any private key that a certificate can hold
+        # A key of another kind would stand beside the certificate, and only handshakes would tell.
+        context.check_privatekey()
     _staple(context, certificates)
     # After a HelloRetryRequest OpenSSL asks this context first, and the binding's only when this has no callback:
     # the choice is made once, and the binding's context may be gone by then.

@@ -29,9 +29,8 @@ class Terminator:
     Gives each connection of a binding its context.  Lives as long as the binding: its first context holds the keys of
     the session tickets, which therefore survive every change of certificates.
 
-    A ticket can be resumed under another server name of the same binding (OpenSSL compares names for TLS 1.2 only).
-    This is harmless as long as no name asks for client certificates: the host of each request is checked against the
-    certificate's names by the exchange, not against the ticket.
+    A session is not resumed under another server name: OpenSSL 4 refuses this in both versions (3.x let TLS 1.3 do it,
+    to the client's own confusion only, as long as no name asks for client certificates).
 
     @ivar selector: chooses by server name; swapped by one assignment.
     @ivar challenges: by server name, what answers an ACME CA's tls-alpn-01 validation; swapped by one assignment.

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 from service_identity import CertificateError, VerificationError
-from service_identity.pyopenssl import verify_hostname, verify_ip_address
+from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
 
 from ..errors import UpstreamRefused
 from ._context import CIPHERS
@@ -83,20 +83,24 @@ def client_connection(context: SSL.Context, server_name: str, sock: socket | Non
     return connection
 
 
-def verify_upstream(connection: SSL.Connection, server_name: str) -> None:
+def verify_upstream(certificate: x509.Certificate | None, server_name: str) -> None:
     """
     Is the certificate of a finished handshake for the server that was meant?  The handshake itself verified the
     chain.
+
+    @param certificate: the leaf that the upstream showed.
 
     @param server_name: a DNS name or an IP literal without brackets.
 
     @raise UpstreamRefused: it is not.
     """
     name = normalise(server_name)
+    if certificate is None:
+        raise UpstreamRefused(f"The upstream showed no certificate for {server_name}.")
     try:
         if is_address(name):
-            verify_ip_address(connection, name)
+            verify_certificate_ip_address(certificate, name)
         else:
-            verify_hostname(connection, name)
+            verify_certificate_hostname(certificate, name)
     except (VerificationError, CertificateError, ValueError) as error:
         raise UpstreamRefused(f"The certificate of the upstream is not for {server_name}.") from error
