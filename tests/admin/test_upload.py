@@ -25,6 +25,16 @@ def test_serves_what_was_uploaded(gate, make_pair) -> None:
     assert b"PRIVATE KEY" not in reply.body
 
 
+def test_the_same_again_changes_nothing(gate, make_pair) -> None:
+    """
+    Uploading what serves already makes no generation.
+    """
+    certificate, key = make_pair("one.test")
+    for _ in range(2):
+        reply = gate.form("POST", PATH, {"certificate": certificate, "key": key})
+        assert (reply.status, reply.json["generation"]) == (200, 2)
+
+
 def test_moves_the_port(gate, make_pair) -> None:
     """
     Another port moves the https binding.

@@ -82,6 +82,8 @@ def store(call: Call, draft: Draft, read: ReadResult, source: str = "") -> None:
     old = draft.certificates.get(name)
     if old is not None:
         call.principal.require_hosts(old.certificate.names)
+        if old.certificate == read.certificate:
+            return  # The same again makes no generation: deploy hooks may run as often as they like.
     draft.certificates[name] = StoredCertificate(
         certificate=read.certificate, source=source or read.source, added_at=call.control.wall()
     )
