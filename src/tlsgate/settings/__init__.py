@@ -11,12 +11,13 @@ from ._endpoints import ListenAddress, parse_endpoint
 from ._filesystem import Filesystem
 from ._folder import check_certificate_name
 from ._generations import Document, Draft, Generation, SiteMemory, StoredCertificate
+from ._interfaces import IStaged, IStore
 from ._json import merge_patch, parse_json
 from ._options import GateOptions, OptionRefused, read_options
 from ._pins import Pins
 from ._schema import Settings
 from ._secrets import Secret, hide_secrets, keep_secrets
-from ._store import FileStore, IStaged, IStore
+from ._store import FileStore
 from ._toml import parse_toml, read_toml, sentences, to_toml
 from ._validation import default_document, json_schema, validate_document
 
