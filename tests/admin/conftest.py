@@ -9,7 +9,6 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import settings as hypothesis_settings
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
@@ -22,8 +21,6 @@ from tlsgate.counters import Counters
 from tlsgate.interfaces import ApplyFailed, IDataPlane, IPreparedSnapshot, WorkerReport
 from tlsgate.settings import FileStore, Pins, parse_endpoint
 from tlsgate.sites import Snapshot
-
-hypothesis_settings.register_profile("admin", deadline=None, max_examples=60)
 
 NOW = 1_790_000_000.0
 

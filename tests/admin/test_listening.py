@@ -2,7 +2,9 @@
 The listeners, on real sockets of this machine.
 """
 
+import shutil
 import socket
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +58,9 @@ class ListeningTests(TestCase):
         from twisted.internet import reactor
 
         self.reactor: Any = reactor
-        self.folder = Path(self.mktemp())
-        self.folder.mkdir(mode=0o700)
+        # Short and outside the working folder: a UNIX socket's name has at most 107 bytes.
+        self.folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
         self.site = AdminSite(Service(), self.reactor, clock=self.reactor.seconds)  # type: ignore[arg-type]  # answers alike
 
     async def test_tls(self) -> None:
@@ -80,7 +83,6 @@ class ListeningTests(TestCase):
         import os
         import pwd
 
-        # A short path: a UNIX socket's name has at most 107 bytes.
         port = listen_on_socket(self.reactor, self.folder, self.site)
         self.addCleanup(port.stopListening)
         path = self.folder / "admin.sock"

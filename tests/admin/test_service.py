@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 UPLOAD = "/app/https/settings/uploadCertificate"
 FRESH = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 
