@@ -24,6 +24,7 @@ BEGIN: Final = re.compile(rb"-----BEGIN ([A-Z0-9 #.\-]{1,64}?)-----")
 
 # RFC 1421 §4.6: encapsulated header fields; OpenSSL's traditional encryption keeps its parameters there.
 FIELD: Final = re.compile(rb"[A-Za-z0-9-]+:.*")
+MAX_FIELDS: Final = 16
 
 MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -97,15 +98,19 @@ def blocks(text: bytes) -> Iterator[Block]:
 
 
 def _block(label: str, body: bytes) -> Block:
-    fields = []
+    fields: list[bytes] = []
     lines = body.splitlines()
-    while lines and (not lines[0].strip() or FIELD.fullmatch(lines[0])):
-        line = lines.pop(0).strip()
+    first = 0
+    while first < len(lines) and len(fields) < MAX_FIELDS:
+        line = lines[first].strip()
+        if line and not FIELD.fullmatch(line):
+            break
+        first += 1
         if line:
             fields.append(line)
         elif fields:
             break
-    encoded = b"".join(b"".join(lines).split())
+    encoded = b"".join(b"".join(lines[first:]).split())
     if label.startswith("PGP "):
         return Block(label, b"")
     try:
