@@ -27,13 +27,12 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
 from ..certificates import inspect
-from ..interfaces import ApplyFailed, IDataPlane, IPreparedSnapshot
+from ..interfaces import IDataPlane
 from ..problems import Problem
 from ..settings import (
     Document,
     Draft,
     Generation,
-    IStaged,
     IStore,
     Pins,
     Settings,
@@ -43,10 +42,10 @@ from ..sites import ServerCertificate, Snapshot
 from ._confirmation import Countdown
 from ._guard import guard
 from ._history import History, Row
-from ._paths import touched_paths
 from ._plan import Plan, Wanted, plan
 from ._probe import IProbe
 from ._ramp import step
+from ._replacement import Replacement
 from ._requests import ChangeRequest, Outcome
 from ._summary import certificate_changes, json_patch, shown_patch, summarise
 
@@ -102,7 +101,7 @@ class Changes:
         self._data_plane = data_plane
         self._clock = clock
         self._first = first
-        self._probe = probe
+        self._replacement = Replacement(store, data_plane, probe, in_thread)
         self._wall = wall
         self._trusted = self._inspect if trusted is None else trusted
         self._in_thread = in_thread
@@ -145,7 +144,7 @@ class Changes:
             current = undoing or current
             wanted = _content(current)
             made = self._plan(wanted, old=None, number=current.number)
-            prepared = await self._prepare(made.snapshot)
+            prepared = await self._replacement.prepare(made.snapshot)
             if parent != current.number:
                 current = attrs.evolve(current, memory=made.wanted.memory)
                 try:
@@ -154,7 +153,7 @@ class Changes:
                     await prepared.abort()
                     raise
                 self._history.add(Row.of(current, confirmed=False))
-            await self._swap(prepared)
+            await self._replacement.swap(prepared)
             self._started_at = self.monotonic()
             self._adopt(current, made)
             if undoing is not None:
@@ -258,7 +257,7 @@ class Changes:
             try:
                 made = self._plan(_content(self.current), old=self.snapshot, number=self.current.number)
                 guard(self.snapshot, made.snapshot, self._wall(), frozenset(), self._trusted)
-                await self._serve(made.snapshot)
+                await self._replacement.serve(self.snapshot, made.snapshot)
             except Problem:
                 self._pins = before
                 raise
@@ -353,7 +352,7 @@ class Changes:
         if not undoes:
             guard(self.snapshot, made.snapshot, now, request.force, self._trusted)
         if request.dry_run:
-            prepared = await self._prepare(made.snapshot)
+            prepared = await self._replacement.prepare(made.snapshot)
             await prepared.abort()
             return attrs.evolve(await self._outcome(), findings=made.findings, snapshot=made.snapshot)
         generation = Generation(
@@ -370,77 +369,12 @@ class Changes:
             undoes=undoes,
             findings=tuple(finding.as_json() for finding in made.findings),
         )
-        await self._put_in_force(generation, made, request)
+        await self._replacement.exchange(generation, self.snapshot, made.snapshot, request.force)
         self._history.add(Row.of(generation, confirmed=False))
         self._adopt(generation, made)
         self._tell("undone" if undoes else "applied", generation)
         await self._prune()
         return attrs.evolve(await self._outcome(), made=generation)
-
-    async def _put_in_force(self, generation: Generation, made: Plan, request: ChangeRequest) -> None:
-        """
-        Steps 2 to 6.
-
-        @raise Problem: what served before serves.
-        """
-        paths = [] if generation.undoes else touched_paths(self.snapshot, made.snapshot, generation.time, request.force)
-        already = await self._probe.failing(paths) if self._probe is not None else {}
-        prepared = await self._prepare(made.snapshot)
-        try:
-            staged: IStaged = await self._in_thread(self._store.stage, generation.parent, generation)
-        except Problem:
-            await prepared.abort()
-            raise
-        try:
-            await self._swap(prepared)
-            if self._probe is not None:
-                await self._probe.prove(paths, already)
-        except Problem:
-            await self._in_thread(staged.give_up)
-            await self._swap_back()
-            raise
-        try:
-            await self._in_thread(staged.finish)
-        except Problem:
-            await self._swap_back()
-            raise
-
-    async def _prepare(self, snapshot: Snapshot) -> IPreparedSnapshot:
-        try:
-            prepared: IPreparedSnapshot = await self._data_plane.prepare(snapshot)
-        except ApplyFailed as reason:
-            raise _problem(reason) from reason
-        return prepared
-
-    async def _swap(self, prepared: IPreparedSnapshot) -> None:
-        try:
-            await prepared.commit()
-        except ApplyFailed as reason:
-            raise _problem(reason) from reason
-
-    async def _serve(self, snapshot: Snapshot) -> None:
-        """
-        @raise Problem: what served before serves.
-        """
-        prepared = await self._prepare(snapshot)
-        try:
-            await self._swap(prepared)
-        except Problem:
-            await self._swap_back()
-            raise
-
-    async def _swap_back(self) -> None:
-        """
-        Serve again what served before a change that failed half way.
-        """
-        try:
-            await self._swap(await self._prepare(self.snapshot))
-        except Problem as reason:
-            self._log.critical(
-                "generation {number} could not be served again after a failed change: {reason}",
-                number=self.current.number,
-                reason=reason.detail,
-            )
 
     def _adopt(self, generation: Generation, made: Plan) -> None:
         """
@@ -594,7 +528,3 @@ def _content(generation: Generation) -> Wanted:
 
 def _undoing(number: int) -> ChangeRequest:
     return ChangeRequest(author="gate", reason=f"generation {number} was not confirmed in time")
-
-
-def _problem(reason: ApplyFailed) -> Problem:
-    return Problem(reason.code, reason.detail, subject=reason.subject)
