@@ -15,7 +15,7 @@ from ._proxy_protocol import MAXIMUM_HEADER as MAXIMUM_PROXY_HEADER
 from ._proxy_protocol import MalformedProxyHeader, ProxyHeader
 from ._proxy_protocol import encode as encode_proxy_header
 from ._proxy_protocol import parse as parse_proxy_header
-from ._stream import HIGH_WATER, LOW_WATER, StreamTransport
+from ._stream import HIGH_WATER, LOW_WATER, StreamTransport, unsent_bytes
 from ._tls import HANDSHAKE_FAILURES, TLSTransport
 
 __all__ = [
@@ -40,4 +40,5 @@ __all__ = [
     "encode_proxy_header",
     "make_hub",
     "parse_proxy_header",
+    "unsent_bytes",
 ]

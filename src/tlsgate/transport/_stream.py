@@ -10,8 +10,10 @@ C{connectionLost} is never called from within a method that the protocol called:
 
 from __future__ import annotations
 
+import fcntl
 import socket
 import struct
+import termios
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Final
@@ -32,7 +34,7 @@ from ._addresses import RawAddress, address_of
 from ._hub import ERROR, HANGUP, READ, WRITE
 from ._interfaces import IHub
 
-__all__ = ["HIGH_WATER", "LOW_WATER", "StreamTransport"]
+__all__ = ["HIGH_WATER", "LOW_WATER", "StreamTransport", "unsent_bytes"]
 
 #: Bytes of the write buffer at which a producer is paused, and at which it is resumed.
 HIGH_WATER: Final = 64 * 1024
@@ -601,3 +603,17 @@ class StreamTransport:
         See L{ITCPTransport}.
         """
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, enabled)
+
+
+def unsent_bytes(transport: StreamTransport) -> int:
+    """
+    Bytes that the peer has not acknowledged yet: ours and, where the system tells, the kernel's.
+
+    For the rare look at whether a slow reader reads at all; it costs a system call.
+    """
+    unsent = transport.buffered
+    try:
+        unsent += struct.unpack("i", fcntl.ioctl(transport.sock, termios.TIOCOUTQ, b"\0\0\0\0"))[0]
+    except OSError:
+        pass
+    return unsent

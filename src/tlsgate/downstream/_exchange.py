@@ -1,0 +1,680 @@
+"""
+One exchange: the conductor of a request and its response.
+
+It reads as the life of a request: L{Exchange.begin} decides (challenge, site, redirect, limits), L{Exchange._ask} lends a
+connection and sends the head; content goes up as it comes; L{Exchange.response_head} and its kin bring the response down;
+L{Exchange._finish} counts and logs.  Backpressure joins the two transports only once a message does not fit into one read.
+
+This is hot code: no Deferred, no closure, and what equal fields mean is looked up, not worked out (L{_meaning}).
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import IPushProducer
+from zope.interface import implementer
+
+from ..errors import Blame, GateError, MalformedRequest, NoUpstream, UpstreamNonsense
+from ..http1 import (
+    CHUNKED,
+    LAST_CHUNK,
+    UNTIL_CLOSE,
+    ProtocolViolation,
+    RequestHead,
+    ResponseHead,
+    chunk,
+    last_chunk,
+    status_line,
+)
+from ..policy import challenge_answer, trailers_to_pass
+from ._answers import answer, error_answer
+from ._meaning import RequestMeaning, ResponseMeaning
+from ._plain import look_at_plain
+from ._tunnel import Tunnel
+
+if TYPE_CHECKING:
+    from ..upstream import ServerPool, UpstreamConnection
+    from ._channel import Channel
+    from ._routing import ServedSite
+
+__all__ = ["Exchange"]
+
+#: Methods that may be sent again when nothing of an answer arrived (RFC 9110 section 9.2.2).
+IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE", b"PROPFIND", b"REPORT"})
+
+#: Bytes of a request's content that are held to be sent again.
+HELD = 64 * 1024
+
+
+@implementer(IPushProducer)
+class Exchange:
+    """
+    A request, on its way to its logged answer.
+
+    @ivar head: C{None} for what was refused before it was a request.
+    @ivar site: C{None} until it is known.
+    @ivar takes_content: is the client's content still wanted?
+    @ivar writing_stalled: does the client read slower than the upstream sends?
+    """
+
+    __slots__ = (
+        "_asked_at",
+        "_begun",
+        "_bytes_in",
+        "_bytes_out",
+        "_chunk",
+        "_connection",
+        "_content_sent",
+        "_held",
+        "_interim",
+        "_keep_alive",
+        "_meaning",
+        "_pool",
+        "_producing",
+        "_request_complete",
+        "_response_begun",
+        "_retried",
+        "_reusable",
+        "_status",
+        "_upstream_seconds",
+        "_waiting_head",
+        "channel",
+        "head",
+        "request_id",
+        "site",
+        "takes_content",
+        "writing_stalled",
+    )
+
+    def __init__(self, channel: Channel, head: RequestHead | None) -> None:
+        self.channel = channel
+        self.head = head
+        self.site: ServedSite | None = None
+        self.request_id = b""
+        self.takes_content = head is not None and head.framing != 0
+        self.writing_stalled = False
+        self._meaning: RequestMeaning | None = None
+        self._begun = monotonic()
+        self._asked_at = 0.0
+        self._upstream_seconds = -1.0
+        self._bytes_in = 0
+        self._bytes_out = 0
+        self._pool: ServerPool | None = None
+        self._connection: UpstreamConnection | None = None
+        self._request_complete = not self.takes_content
+        # What may have to be sent again: pieces of content, or None once it is too much or the response has begun.
+        self._held: list[bytes] | None = []
+        self._content_sent = 0
+        self._retried = False
+        self._interim = 0
+        self._status = 0
+        self._keep_alive = False
+        self._chunk = False
+        self._reusable = False
+        self._producing = False
+        self._response_begun = False
+        # The response's head, until it can go out together with the first content.
+        self._waiting_head = b""
+
+    def __repr__(self) -> str:
+        head = self.head
+        what = "refused" if head is None else f"{head.method.decode('ascii')} {head.target.decode('ascii')}"
+        return f"<Exchange {what} {self._status or 'unanswered'}>"
+
+    # The request.
+
+    def begin(self) -> None:
+        """
+        A head has been read: decide what becomes of it.
+        """
+        channel = self.channel
+        plane = channel.plane
+        head = self.head
+        assert head is not None
+        fields = head.fields
+        meaning = fields.memo
+        if meaning is None or meaning.routes is not plane.routes:
+            meaning = fields.memo = RequestMeaning(fields, channel, plane)
+        self._meaning = meaning
+        self.request_id = meaning.request_id or plane.next_request_id()
+        self._keep_alive = meaning.keep_alive if head.minor else meaning.keep_alive_1_0
+        try:
+            if plane.challenges and not channel.binding.secure:
+                content = challenge_answer(head.target, plane.challenges)
+                if content is not None:
+                    self._answer(200, b"Content-Type: application/octet-stream\r\n", content)
+                    return
+            self.site = site = meaning.site
+            if meaning.refusal is not None:
+                raise meaning.refusal
+            target = head.target
+            if target[:1] != b"/" or head.method == b"CONNECT":
+                head.target = meaning.reduce_target(head.method, target)
+            assert site is not None
+            if site.looks_at_plain and not meaning.secure:
+                decided = look_at_plain(self, meaning, plane)
+                if decided is not None:
+                    self._answer(*decided)
+                    return
+            most = site.site.max_body
+            if most and head.framing > most:
+                raise MalformedRequest(
+                    "The content of the request is larger than this site allows.", 413, "content-too-large"
+                )
+            self._ask(None)
+        except GateError as error:
+            self._fail(error)
+
+    def _ask(self, beside: ServerPool | None) -> None:
+        # Select an upstream and borrow a connection; content waits until there is one.
+        site = self.site
+        head = self.head
+        assert site is not None
+        assert head is not None
+        group = site.group
+        key = self._meaning.hash_key(group.settings.hash_key, head.target) if group.hashes() else b""  # type: ignore[union-attr]
+        self._pool = pool = group.pick(key, beside)
+        connection = pool.lend(self, head.method)
+        if connection is not None:
+            self.connection_lent(connection)
+
+    def connection_lent(self, connection: UpstreamConnection) -> None:
+        """
+        The upstream can be spoken to: send the head, and what is there of the content.
+        """
+        self._connection = connection
+        self._asked_at = monotonic()
+        head = self.head
+        meaning = self._meaning
+        assert head is not None
+        assert meaning is not None
+        framing = head.framing
+        if framing == 0:
+            length = head.fields.content_length
+            connection.transport.write(
+                b"%b %b HTTP/1.1\r\n%bX-Request-ID: %b\r\n%b\r\n"
+                % (
+                    head.method,
+                    head.target,
+                    meaning.upstream_fields,
+                    self.request_id,
+                    b"" if length < 0 else b"Content-Length: 0\r\n",
+                )
+            )
+            plane = self.channel.plane
+            plane.deadlines.set(connection, plane.timeouts.first_byte)
+            return
+        connection.transport.write(
+            b"%b %b HTTP/1.1\r\n%bX-Request-ID: %b\r\n%b\r\n"
+            % (
+                head.method,
+                head.target,
+                meaning.upstream_fields,
+                self.request_id,
+                b"Transfer-Encoding: chunked\r\n" if framing == CHUNKED else b"Content-Length: %d\r\n" % framing,
+            )
+        )
+        for content in self._held or ():
+            connection.transport.write(chunk(content) if framing == CHUNKED else content)
+        if self._request_complete:
+            self._end_request(connection, [])
+            return
+        plane = self.channel.plane
+        plane.deadlines.set(connection, plane.timeouts.body)
+        connection.transport.registerProducer(self.channel, True)
+        self.channel.resumeProducing()
+
+    def connection_failed(self, error: GateError) -> None:
+        """
+        No connection will come.  Nothing was sent, so another server may be asked whatever the method.
+        """
+        pool, self._pool = self._pool, None
+        site = self.site
+        assert site is not None
+        if pool is not None and not isinstance(error, NoUpstream):
+            site.group.exchange_failed(pool, error.code)
+        if not self._retried and len(site.group.pools) > 1:
+            self._retried = True
+            try:
+                self._ask(pool)
+            except GateError as second:
+                self._fail(second)
+            return
+        self._fail(error)
+
+    def request_content(self, content: bytes) -> None:
+        """
+        A piece of the client's content.
+        """
+        self._bytes_in += len(content)
+        site = self.site
+        head = self.head
+        assert site is not None
+        assert head is not None
+        most = site.site.max_body
+        if most and self._bytes_in > most:
+            self._fail(
+                MalformedRequest(
+                    "The content of the request is larger than this site allows.", 413, "content-too-large"
+                )
+            )
+            return
+        held = self._held
+        if held is not None:
+            if self._bytes_in <= HELD or self._connection is None:
+                held.append(content)
+            else:
+                self._held = None
+        connection = self._connection
+        if connection is None:
+            if self._bytes_in > HELD:
+                self.channel.pauseProducing()
+            return
+        connection.transport.write(chunk(content) if head.framing == CHUNKED else content)
+        plane = self.channel.plane
+        connection.deadline = plane.deadlines.now + int(plane.timeouts.body) + 1
+
+    def request_ended(self, trailers: list[tuple[bytes, bytes]]) -> None:
+        """
+        The client's content is complete.
+        """
+        self.takes_content = False
+        self._request_complete = True
+        connection = self._connection
+        if connection is not None:
+            connection.transport.unregisterProducer()
+            self._end_request(connection, trailers)
+
+    def _end_request(self, connection: UpstreamConnection, trailers: list[tuple[bytes, bytes]]) -> None:
+        assert self.head is not None
+        if self.head.framing == CHUNKED:
+            connection.transport.write(last_chunk(trailers_to_pass(trailers)) if trailers else LAST_CHUNK)
+        plane = self.channel.plane
+        plane.deadlines.set(connection, plane.timeouts.first_byte)
+
+    # The response.
+
+    def response_head(self, head: ResponseHead) -> None:
+        """
+        The upstream answers.
+        """
+        status = head.status
+        if status < 200:
+            self._interim_response(head)
+            return
+        channel = self.channel
+        site = self.site
+        request = self.head
+        assert site is not None
+        assert request is not None
+        self._upstream_seconds = monotonic() - self._asked_at
+        fields = head.fields
+        meaning = fields.memo
+        secure = channel.binding.secure
+        if (
+            meaning is None
+            or meaning.site is not site
+            or meaning.hsts_line is not site.hsts_line
+            or meaning.secure != secure
+        ):
+            meaning = fields.memo = ResponseMeaning(fields, site, secure, channel.plane)
+        self._status = status
+        self._held = None
+        framing = head.framing
+        keep_alive = self._keep_alive and not channel.plane.draining
+        tail = b""
+        if framing < 0:
+            if request.minor:
+                self._chunk = True
+                tail = b"Transfer-Encoding: chunked\r\n"
+            else:
+                keep_alive = False
+        if not meaning.dated:
+            tail += channel.plane.date_line
+        if not keep_alive or not self._request_complete:
+            keep_alive = False
+            tail += b"Connection: close\r\n"
+        elif not request.minor:
+            tail += b"Connection: keep-alive\r\n"
+        self._keep_alive = keep_alive
+        self._reusable = framing != UNTIL_CLOSE and (meaning.keep_alive if head.minor else meaning.keep_alive_1_0)
+        block = meaning.fields_without_length if status == 204 else meaning.fields
+        self._waiting_head = b"%b%b%b\r\n" % (status_line(status, head.reason), block, tail)
+        self._response_begun = True
+
+    def _interim_response(self, head: ResponseHead) -> None:
+        plane = self.channel.plane
+        request = self.head
+        assert request is not None
+        self._interim += 1
+        if self._interim > plane.limits.interim:
+            self._abort_upstream(UpstreamNonsense("The upstream sent too many interim responses."))
+            return
+        if head.status == 101:
+            self._switch_protocols(head)
+            return
+        # RFC 9110 section 15.2: a proxy forwards 1xx, but never to an HTTP/1.0 client.
+        if request.minor and self._meaning is not None:
+            block = ResponseMeaning(head.fields, None, False, plane).fields_without_length
+            self.channel.transport.write(b"%b%b\r\n" % (status_line(head.status, head.reason), block))
+        connection = self._connection
+        if connection is not None and self._request_complete:
+            plane.deadlines.set(connection, plane.timeouts.first_byte)
+
+    def response_content(self, content: bytes) -> None:
+        """
+        A piece of the upstream's content.
+        """
+        self._bytes_out += len(content)
+        if self._chunk:
+            content = chunk(content)
+        waiting = self._waiting_head
+        if waiting:
+            self._waiting_head = b""
+            content = waiting + content
+        self.channel.transport.write(content)
+
+    def response_paused(self) -> None:
+        """
+        More is to come: from now on the client's pace is the upstream's.
+        """
+        connection = self._connection
+        if connection is None or not self._response_begun:
+            return
+        waiting = self._waiting_head
+        transport = self.channel.transport
+        if waiting:
+            self._waiting_head = b""
+            transport.write(waiting)
+        plane = self.channel.plane
+        if not self._producing:
+            self._producing = True
+            transport.registerProducer(self, True)
+        if not self.writing_stalled:
+            plane.deadlines.set(connection, plane.timeouts.body)
+
+    def response_ended(self, trailers: list[tuple[bytes, bytes]]) -> None:
+        """
+        The response is complete.
+        """
+        channel = self.channel
+        ending = self._waiting_head
+        if self._chunk:
+            ending += last_chunk(trailers_to_pass(trailers)) if trailers else LAST_CHUNK
+        if self._producing:
+            channel.transport.unregisterProducer()
+        if ending:
+            channel.transport.write(ending)
+        connection = self._connection
+        self._connection = None
+        pool = self._pool
+        if connection is not None and pool is not None:
+            if self._request_complete:
+                if self._reusable:
+                    pool.release(connection)
+                else:
+                    pool.evict(connection, orderly=True)
+            else:
+                # Answered before all of the request was read: the rest must not become the next request.
+                connection.transport.unregisterProducer()
+                pool.evict(connection)
+                self.takes_content = False
+            pool.failures = 0
+        self._finish()
+
+    def upstream_failed(self, error: GateError) -> None:
+        """
+        The connection ended in the middle of something.
+        """
+        connection, self._connection = self._connection, None
+        pool = self._pool
+        site = self.site
+        assert site is not None
+        assert connection is not None
+        if not self._request_complete:
+            connection.transport.unregisterProducer()
+        retryable = (
+            error.retryable
+            and connection.reused
+            and not connection.answered
+            and not self._retried
+            and self._held is not None
+            and self.head is not None
+            and self.head.method in IDEMPOTENT
+        )
+        if retryable:
+            # RFC 9112 section 9.3.1: the server closed a connection that idled, at the moment it was reused.
+            self._retried = True
+            try:
+                self._ask(None)
+            except GateError as second:
+                self._fail(second)
+            return
+        if pool is not None:
+            site.group.exchange_failed(pool, error.code)
+        self._fail(error)
+
+    def _abort_upstream(self, error: GateError) -> None:
+        connection, self._connection = self._connection, None
+        pool = self._pool
+        if connection is not None and pool is not None:
+            pool.evict(connection)
+            if self.site is not None and error.blame is Blame.UPSTREAM:
+                self.site.group.exchange_failed(pool, error.code)
+        self._fail(error)
+
+    # Backpressure: the client's transport pauses and resumes the upstream's.
+
+    def pauseProducing(self) -> None:
+        """
+        The client does not keep up.
+        """
+        connection = self._connection
+        channel = self.channel
+        self.writing_stalled = True
+        channel.last_unsent = -1
+        channel.plane.deadlines.set(channel, channel.plane.timeouts.body)
+        if connection is not None:
+            connection.deadline = 0
+            connection.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """
+        The client has caught up.
+        """
+        connection = self._connection
+        channel = self.channel
+        self.writing_stalled = False
+        if self._request_complete:
+            channel.deadline = 0
+        if connection is not None:
+            channel.plane.deadlines.set(connection, channel.plane.timeouts.body)
+            connection.transport.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """
+        The client is gone; C{connectionLost} follows.
+        """
+
+    # Tunnels.
+
+    def _switch_protocols(self, head: ResponseHead) -> None:
+        meaning = self._meaning
+        connection = self._connection
+        assert meaning is not None
+        assert connection is not None
+        assert self.head is not None
+        upgrade = head.fields.get(b"upgrade")
+        if not meaning.upgrade or upgrade is None or not self._request_complete or not self.head.minor:
+            self._abort_upstream(UpstreamNonsense("The upstream switched protocols without being asked to."))
+            return
+        self._status = 101
+        self._held = None
+        self._upstream_seconds = monotonic() - self._asked_at
+        block = ResponseMeaning(head.fields, None, False, self.channel.plane).fields_without_length
+        self.channel.transport.write(
+            b"%b%bConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % (status_line(101, head.reason), block, upgrade)
+        )
+        Tunnel(self, self.channel, connection).begin()
+
+    def tunnel_ended(self, bytes_in: int, bytes_out: int) -> None:
+        """
+        The tunnel that this exchange became is closed on both sides.
+        """
+        self._bytes_in += bytes_in
+        self._bytes_out += bytes_out
+        connection, self._connection = self._connection, None
+        if connection is not None and self._pool is not None and connection.borrower is not None:
+            self._pool.evict(connection)
+        self._record()
+
+    def tunnel_data(self, data: bytes) -> None:
+        """
+        Never called: a tunnel borrows the connection in its own name.
+        """
+
+    def tunnel_half_closed(self) -> None:
+        """
+        Never called: a tunnel borrows the connection in its own name.
+        """
+
+    # Ends.
+
+    def client_gone(self) -> None:
+        """
+        Nobody waits for the answer any more: the upstream's work ends at once.
+        """
+        pool = self._pool
+        connection, self._connection = self._connection, None
+        if connection is not None and pool is not None:
+            pool.evict(connection)
+        elif pool is not None:
+            pool.give_up(self)
+        self._status = self._status or 499
+        self._record()
+
+    def malformed(self, violation: ProtocolViolation) -> None:
+        """
+        What the client sent, or did not send in time, cannot be read on.
+        """
+        self.channel.plane.counters.refused[violation.code] += 1
+        self.takes_content = False
+        sentence = str(violation)
+        if not sentence.endswith("."):
+            sentence = f"The request was refused: {sentence}."
+        self._fail(MalformedRequest(sentence, violation.status, violation.code))
+
+    def _fail(self, error: GateError) -> None:
+        channel = self.channel
+        pool = self._pool
+        connection, self._connection = self._connection, None
+        if connection is not None and pool is not None:
+            pool.evict(connection)
+        elif pool is not None:
+            pool.give_up(self)
+        self._pool = None
+        if self._response_begun and not self._waiting_head:
+            # Part of a response is out.  It must never look whole: no last chunk, no further byte.
+            if self._producing:
+                channel.transport.unregisterProducer()
+            channel.exchange = None
+            self._record()
+            channel.transport.abortConnection()
+            return
+        self._waiting_head = b""
+        self._chunk = False
+        head = self.head
+        fields = b"Retry-After: 5\r\n" if error.status == 503 else b""
+        malformed = error.blame is Blame.DOWNSTREAM or not self._request_complete
+        self._keep_alive = self._keep_alive and not malformed and not channel.plane.draining
+        self.takes_content = False
+        self._status = error.status
+        site = self.site or channel.assumed_site()
+        if channel.binding.secure and site is not None:
+            fields += site.hsts_line
+        if not self.request_id:
+            self.request_id = channel.plane.next_request_id()
+        accept = (head.fields.get(b"accept") or b"") if head is not None else b""
+        data = error_answer(
+            error.status,
+            error.code,
+            str(error),
+            accept=accept,
+            fields=fields + channel.plane.date_line,
+            request_id=self.request_id,
+            close=not self._keep_alive,
+            head_only=head is not None and head.method == b"HEAD",
+        )
+        self._bytes_out = len(data)
+        channel.transport.write(data)
+        self._finish()
+
+    def _answer(self, status: int, fields: bytes, content: bytes) -> None:
+        # An answer of the gate's own that is no error: a redirect, a challenge.
+        channel = self.channel
+        assert self.head is not None
+        self._status = status
+        self._keep_alive = self._keep_alive and self._request_complete and not channel.plane.draining
+        self.takes_content = False
+        self._bytes_out = len(content)
+        channel.transport.write(
+            answer(
+                status,
+                channel.plane.date_line + fields,
+                content,
+                request_id=self.request_id,
+                close=not self._keep_alive,
+                head_only=self.head.method == b"HEAD",
+            )
+        )
+        self._finish()
+
+    def _finish(self) -> None:
+        self._record()
+        self.channel.exchange_finished(self._keep_alive)
+
+    def _record(self) -> None:
+        # Count and log.
+        channel = self.channel
+        plane = channel.plane
+        head = self.head
+        duration = monotonic() - self._begun
+        site = self.site
+        label = "-" if site is None else site.name
+        method = b"-" if head is None else head.method
+        counters = plane.counters
+        counters.observe(label, method, self._status, duration)
+        counters.bytes_in[label] += self._bytes_in
+        counters.bytes_out[label] += self._bytes_out
+        log = plane.access_log
+        if not log.enabled:
+            return
+        meaning = self._meaning
+        pool = self._pool
+        transport: Any = channel.transport
+        secure = channel.binding.secure
+        upstream_seconds = self._upstream_seconds
+        log.append(
+            self.request_id.decode("ascii"),
+            channel.peer_ip,
+            channel.peer_ip if meaning is None else meaning.client_ip,
+            label,
+            b"" if head is None else head.fields.get(b"host") or b"",
+            method,
+            b"-" if head is None else head.target,
+            b"HTTP/1.1" if head is None or head.minor else b"HTTP/1.0",
+            self._status,
+            self._bytes_in,
+            self._bytes_out,
+            duration,
+            "" if pool is None else pool.server.url,
+            None if upstream_seconds < 0 else upstream_seconds,
+            transport.tls_version if secure else "",
+            transport.cipher if secure else "",
+            transport.server_name if secure else "",
+            b"" if meaning is None else meaning.user_agent,
+            b"" if meaning is None else meaning.referer,
+            "peer" if meaning is None else meaning.client_rule,
+        )

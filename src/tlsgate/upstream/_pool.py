@@ -1,0 +1,438 @@
+"""
+The connections to one server.
+
+A connection is interchangeable with another if everything that L{PoolKey} lists is equal; there is one pool for
+each key, and a pool whose key is part of the next snapshot lives on with its connections.
+
+To lend one, there are three cases:
+
+1. An idle connection is there: lend the one that was used last, since the origin is least likely to have closed it.
+2. No connection is idle and the server may have another: open one, and lend it when it is there.
+3. The server has all it may have: wait in line, and take the next that is released.
+
+The line is bounded in length and in time; whoever does not fit is refused at once.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from typing import Any, Final
+
+import attrs
+from OpenSSL import SSL
+from twisted.internet.interfaces import IDelayedCall
+
+from ..counters import Counters
+from ..errors import GateError, NoUpstream, UpstreamRefused
+from ..http1 import ReaderLimits
+from ..sites import Server, Timeouts, Upstream
+from ..tls import client_context, is_address, normalise, verify_upstream
+from ..transport import Connecting, StreamTransport, TLSTransport
+from ..transport import encode_proxy_header as encode
+from ._addresses import ServerAddresses
+from ._connection import IBorrower, UpstreamConnection
+
+__all__ = ["IDLE_TIMEOUT", "PoolKey", "ServerPool"]
+
+#: Seconds that an idle connection is kept; origins commonly close theirs after 60 or 75.
+IDLE_TIMEOUT: Final = 50
+
+
+@attrs.frozen(kw_only=True)
+class PoolKey:
+    """
+    All that must match for a connection to be used by another exchange.
+    """
+
+    server: str
+    server_name: str
+    ca_pem: bytes = attrs.field(repr=False)
+    client_certificate: bytes = attrs.field(repr=False)
+    proxy_protocol: int
+
+    @classmethod
+    def of(cls, upstream: Upstream, server: Server) -> PoolKey:
+        """
+        The key of a server's connections.
+        """
+        return cls(
+            server=server.url,
+            server_name=upstream.server_name,
+            ca_pem=upstream.ca_pem,
+            client_certificate=upstream.client_certificate,
+            proxy_protocol=upstream.proxy_protocol,
+        )
+
+
+class ServerPool:
+    """
+    Lends connections to one server of an upstream.
+
+    @ivar outstanding: exchanges that have or await a connection.
+    @ivar up: may the server be picked?  L{_health} decides.
+    @ivar failures: consecutive failures of exchanges and checks.
+    @ivar successes: consecutive successful checks.
+    """
+
+    def __init__(
+        self,
+        hub: Any,
+        upstream: Upstream,
+        server: Server,
+        *,
+        timeouts: Timeouts,
+        limits: ReaderLimits,
+        counters: Counters,
+    ) -> None:
+        self.hub = hub
+        self.upstream = upstream
+        self.server = server
+        self.timeouts = timeouts
+        self.limits = limits
+        self.outstanding = 0
+        self.up = True
+        self.failures = 0
+        self.successes = 0
+        self.ejected_until = 0.0
+        self.counters = counters
+        self._addresses = ServerAddresses(hub.reactor, server)
+        self._idle: list[UpstreamConnection] = []
+        self._open: set[UpstreamConnection] = set()
+        self._opening: dict[IBorrower, _Opening] = {}
+        self._waiting: deque[_Waiting] = deque()
+        self._context: SSL.Context | None = None
+        self._closed = False
+        if server.scheme == "https":
+            self._context = client_context(ca_pem=upstream.ca_pem, client_certificate=upstream.client_certificate)
+
+    def __repr__(self) -> str:
+        return (
+            f"<ServerPool {self.server.url} [{self.outstanding} outstanding, {len(self._idle)} idle, "
+            f"{len(self._opening)} opening, {len(self._waiting)} waiting]>"
+        )
+
+    @property
+    def name(self) -> str:
+        """
+        What the consistent hash knows the server by.
+        """
+        return self.server.url
+
+    @property
+    def idle(self) -> int:
+        """
+        Idle connections now.
+        """
+        return len(self._idle)
+
+    @property
+    def active(self) -> int:
+        """
+        Connections that are lent now.
+        """
+        return len(self._open) - len(self._idle)
+
+    def update(self, upstream: Upstream, server: Server, timeouts: Timeouts, limits: ReaderLimits) -> None:
+        """
+        Go on with the next snapshot's settings; the key is the same.
+        """
+        self.upstream = upstream
+        self.server = server
+        self.timeouts = timeouts
+        self.limits = limits
+
+    def lend(self, borrower: IBorrower, method: bytes) -> UpstreamConnection | None:
+        """
+        A connection, or C{None}: then the borrower is called when there is one, or none will come.
+
+        @raise NoUpstream: too many are waiting already.
+        """
+        # 1. An idle one, last used first.
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
+            if connection.transport.connected:
+                self.outstanding += 1
+                connection.reused = True
+                connection.begin(borrower, method)
+                return connection
+        # 2. A new one.
+        most = self.upstream.max_connections
+        if not most or len(self._open) + len(self._opening) < most:
+            self.outstanding += 1
+            self._opening[borrower] = _Opening(self, borrower, method)
+            self._opening[borrower].begin()
+            return None
+        # 3. In line.
+        if len(self._waiting) >= self.upstream.queue:
+            raise NoUpstream("All connections to the upstream are in use, and the queue is full.")
+        self.outstanding += 1
+        self._waiting.append(_Waiting(self, borrower, method))
+        return None
+
+    def give_up(self, borrower: IBorrower) -> None:
+        """
+        The borrower waits no longer.
+        """
+        opening = self._opening.pop(borrower, None)
+        if opening is not None:
+            self.outstanding -= 1
+            opening.cancel()
+            self._serve_next()
+            return
+        for waiting in self._waiting:
+            if waiting.borrower is borrower:
+                self._waiting.remove(waiting)
+                waiting.cancel()
+                self.outstanding -= 1
+                return
+
+    def release(self, connection: UpstreamConnection) -> None:
+        """
+        Take a connection back after a complete exchange; it is kept if it is clean.
+        """
+        self.outstanding -= 1
+        connection.borrower = None
+        # A PROXY header speaks for one client: its connection serves no other.
+        most = 0 if self._closed or self.upstream.proxy_protocol else self.upstream.max_idle
+        if not connection.clean or len(self._idle) >= most:
+            connection.transport.loseConnection()
+            return
+        if self._waiting:
+            self._hand_over(connection)
+            return
+        self._idle.append(connection)
+        self.hub.deadlines.set(connection, IDLE_TIMEOUT)
+
+    def evict(self, connection: UpstreamConnection, *, orderly: bool = False) -> None:
+        """
+        Take a connection back that must not be used again.
+
+        @param orderly: let what was written be sent.
+        """
+        self.outstanding -= 1
+        connection.borrower = None
+        if orderly:
+            connection.transport.loseConnection()
+        else:
+            connection.transport.abortConnection()
+
+    def lost(self, connection: UpstreamConnection) -> None:
+        """
+        A connection ended, or had to be ended, while it was lent; its borrower is told next.
+        """
+        self.outstanding -= 1
+        self._open.discard(connection)
+
+    def forget(self, connection: UpstreamConnection) -> None:
+        """
+        A connection is closed.
+        """
+        self._open.discard(connection)
+        if connection.borrower is None and connection in self._idle:
+            self._idle.remove(connection)
+        self._serve_next()
+
+    def close(self) -> None:
+        """
+        Keep nothing: idle connections end now, lent ones when they are released.
+        """
+        self._closed = True
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.transport.loseConnection()
+
+    def opened(self, opening: _Opening, transport: Any, connection: UpstreamConnection) -> None:
+        """
+        A connection is there.
+        """
+        self._opening.pop(opening.borrower, None)
+        self._open.add(connection)
+        connection.begin(opening.borrower, opening.method)
+        opening.borrower.connection_lent(connection)
+
+    def failed(self, opening: _Opening, error: GateError) -> None:
+        """
+        No connection could be opened.
+        """
+        if self._opening.pop(opening.borrower, None) is None:
+            return
+        self.outstanding -= 1
+        opening.borrower.connection_failed(error)
+        self._serve_next()
+
+    def _hand_over(self, connection: UpstreamConnection) -> None:
+        waiting = self._waiting.popleft()
+        waiting.cancel()
+        connection.reused = True
+        connection.begin(waiting.borrower, waiting.method)
+        waiting.borrower.connection_lent(connection)
+
+    def _serve_next(self) -> None:
+        # A place became free: whoever waited longest opens a connection of its own.
+        most = self.upstream.max_connections
+        if self._waiting and (not most or len(self._open) + len(self._opening) < most):
+            waiting = self._waiting.popleft()
+            waiting.cancel()
+            opening = self._opening[waiting.borrower] = _Opening(self, waiting.borrower, waiting.method)
+            opening.begin()
+
+    def waited_too_long(self, waiting: _Waiting) -> None:
+        """
+        The line moved too slowly for someone.
+        """
+        self._waiting.remove(waiting)
+        self.outstanding -= 1
+        waiting.borrower.connection_failed(NoUpstream("All connections to the upstream are in use."))
+
+    def addresses(self) -> ServerAddresses:
+        """
+        Where the server is.
+        """
+        return self._addresses
+
+    @property
+    def context(self) -> SSL.Context | None:
+        """
+        The TLS context of an https server.
+        """
+        return self._context
+
+
+class _Waiting:
+    """
+    A borrower in line.
+    """
+
+    __slots__ = ("_call", "borrower", "method")
+
+    def __init__(self, pool: ServerPool, borrower: IBorrower, method: bytes) -> None:
+        self.borrower = borrower
+        self.method = method
+        self._call: IDelayedCall = pool.hub.reactor.callLater(pool.upstream.queue_timeout, pool.waited_too_long, self)
+
+    def cancel(self) -> None:
+        if self._call.active():
+            self._call.cancel()
+
+
+class _Opening:
+    """
+    A connection on its way: name to address to socket to handshake.
+    """
+
+    __slots__ = ("_connecting", "_over", "_pool", "_transport", "borrower", "method")
+
+    def __init__(self, pool: ServerPool, borrower: IBorrower, method: bytes) -> None:
+        self._pool = pool
+        self.borrower = borrower
+        self.method = method
+        self._connecting: Connecting | None = None
+        self._transport: Any = None
+        self._over = False
+
+    def begin(self) -> None:
+        self._pool.addresses().ask(self._resolved)
+
+    def cancel(self) -> None:
+        self._over = True
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._transport is not None:
+            self._transport.abortConnection()
+
+    def _resolved(self, addresses: list[tuple[int, Any]]) -> None:
+        if self._over:
+            return
+        if not addresses:
+            self._fail(f"The name {self._pool.server.host} does not resolve.")
+            return
+        self._connecting = Connecting(
+            self._pool.hub,
+            addresses,
+            timeout=self._pool.timeouts.connect,
+            connected=self._connected,
+            failed=self._not_connected,
+        )
+
+    def _not_connected(self, error: Exception) -> None:
+        # Not the error's own text in full: it may name addresses that are the operator's business.
+        self._fail(f"The upstream did not accept a connection ({type(error).__name__}).")
+
+    def _connected(self, sock: socket.socket, address: Any) -> None:
+        self._connecting = None
+        pool = self._pool
+        peer = address[1]
+        host = sock.getsockname()
+        header = b""
+        if pool.upstream.proxy_protocol:
+            source, destination = getattr(self.borrower, "proxied_addresses", (None, None))
+            header = encode(pool.upstream.proxy_protocol, source, destination)
+        context = pool.context
+        if context is None:
+            connection = UpstreamConnection(pool, pool.limits)
+            transport = StreamTransport(pool.hub, sock, peer, host)
+            transport.start(connection)
+            if header:
+                transport.write(header)
+            self._over = True
+            pool.opened(self, transport, connection)
+            return
+        if header:
+            sock.send(header)  # A fresh socket takes 100 bytes.
+        name = pool.upstream.server_name or pool.server.host
+        self._transport = tls = TLSTransport(pool.hub, sock, peer, host, context, client=True, server_name=_sni(name))
+        tls.start(self._build_connection, self._handshake_done, pool.timeouts.handshake)
+
+    def _handshake_done(self, transport: TLSTransport, reason: str) -> None:
+        if self._over:
+            transport.abortConnection()
+            return
+        if reason:
+            self._fail(f"The TLS handshake with the upstream failed ({reason}).")
+            return
+        pool = self._pool
+        name = pool.upstream.server_name or pool.server.host
+        try:
+            verify_upstream(transport.peer_certificate(), name)
+        except UpstreamRefused as error:
+            transport.abortConnection()
+            self._fail(str(error))
+
+    def _build_connection(self) -> UpstreamConnection:
+        connection = _FreshConnection(self._pool, self._pool.limits)
+        connection.opening = self
+        return connection
+
+    def handed_over(self, connection: UpstreamConnection) -> None:
+        """
+        The protocol of a TLS connection has its transport.
+        """
+        self._over = True
+        self._pool.opened(self, self._transport, connection)
+
+    def _fail(self, sentence: str) -> None:
+        if not self._over:
+            self._over = True
+            self._pool.failed(self, UpstreamRefused(sentence))
+
+
+class _FreshConnection(UpstreamConnection):
+    """
+    A connection that tells its opening when it is made: over TLS the transport makes the protocol.
+    """
+
+    __slots__ = ("opening",)
+
+    opening: _Opening | None
+
+    def connectionMade(self) -> None:
+        opening, self.opening = self.opening, None
+        if opening is not None:
+            opening.handed_over(self)
+
+
+def _sni(name: str) -> bytes | None:
+    # RFC 6066 section 3: literal addresses are not permitted in server_name.
+    return None if is_address(normalise(name)) else normalise(name).encode("ascii")
