@@ -2,7 +2,8 @@
 Change what is served, safely: try, prove, keep or take back.
 
 Read L{_changes} for the order of the steps, L{_plan} for what a change would serve, L{_guard} for what is refused,
-L{_replacement} for the swap, L{_probe} for what is proven, L{_history} for what waits to be confirmed, L{_ramp} for what only time changes.
+L{_replacement} for the swap, L{_probe} for what is proven, L{_history} for what waits to be confirmed, L{_ramp} for what
+only time changes.
 """
 
 from ._bootstrap import first_generation
