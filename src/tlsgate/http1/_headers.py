@@ -8,14 +8,19 @@ the method or the version is decided in L{_framing}.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from ._errors import ProtocolViolation
 from ._grammar import CONTENT_LENGTH, FIELD_LINE, FIELD_SECTION, HOST, STRAY_LINE_END, TOKEN
 
-__all__ = ["Fields", "parse_fields"]
+__all__ = ["Fields", "Line", "host_name", "parse_fields", "parse_lines"]
 
+#: A field: its name as sent and its value without surrounding whitespace.
 Line = tuple[bytes, bytes]
+
+# The codings of RFC 9112 section 7, and those that were registered once.  An empty element is no coding we lack, it is
+# a malformed list.
+_KNOWN_CODINGS = frozenset({b"chunked", b"gzip", b"x-gzip", b"deflate", b"compress", b"x-compress", b"identity", b""})
 
 
 class Fields:
@@ -29,9 +34,10 @@ class Fields:
     @ivar content_length: the one length all C{Content-Length} values agree on, or -1 if there is none.
     @ivar coded: is there any C{Transfer-Encoding}?
     @ivar chunked: is it exactly one final C{chunked}?
-    @ivar coding_known: are all its codings ones that RFC 9112 defines?
+    @ivar coding_known: are all its codings ones that RFC 9112 defines or defined?
     @ivar connection: lower-case options of all C{Connection} lines.
-    @ivar host: the C{Host} value's name: lower case, without port and trailing dot; empty if there is none.
+    @ivar host: the C{Host} value's name: lower case, without port and trailing dot; empty unless there is exactly one
+        C{Host} and it is well-formed (whether that is a fault depends on the message).
     @ivar memo: what the owner of the connection derived from these fields, and from what; never interpreted here.
     """
 
@@ -50,38 +56,39 @@ class Fields:
     )
 
     def __init__(self, raw: bytes, lines: list[Line]) -> None:
+        """
+        @param lines: those of C{raw}.
+
+        @raise ProtocolViolation: a C{Content-Length} is malformed, or two differ.
+        """
         self.raw = raw
         self.lines = lines
-        self.first: dict[bytes, bytes] = {}
-        self.hosts: list[bytes] = []
+        # Backwards, so that the first of several lines is the one that stays.
+        self.first: dict[bytes, bytes] = {name.lower(): value for name, value in reversed(lines)}
         self.content_length = -1
         self.coded = self.chunked = False
         self.coding_known = True
         self.connection: frozenset[bytes] = frozenset()
         self.host = b""
         self.memo: Any = None
-        lengths: list[bytes] = []
-        codings: list[bytes] = []
-        options: list[bytes] = []
-        for name, value in lines:
-            lower = name.lower()
-            self.first.setdefault(lower, value)
-            if lower == b"content-length":
-                lengths.append(value)
-            elif lower == b"transfer-encoding":
-                codings.append(value)
-            elif lower == b"connection":
-                options.append(value)
-            elif lower == b"host":
-                self.hosts.append(value)
-        if lengths:
-            self.content_length = _content_length(lengths)
-        if codings:
-            self._read_codings(b",".join(codings))
-        if options:
-            self.connection = frozenset(_elements(b",".join(options)))
+        if b"content-length" in self.first:
+            self.content_length = _content_length(self._all(b"content-length"))
+        if b"transfer-encoding" in self.first:
+            self._read_codings(b",".join(self._all(b"transfer-encoding")))
+        if b"connection" in self.first:
+            self.connection = frozenset(_elements(b",".join(self._all(b"connection"))))
+        self.hosts = self._all(b"host")
         if len(self.hosts) == 1:
-            self.host = host_name(self.hosts[0])
+            try:
+                self.host = host_name(self.hosts[0])
+            except ProtocolViolation:
+                pass
+
+    def _all(self, name: bytes) -> list[bytes]:
+        first = self.first
+        if len(first) == len(self.lines):
+            return [first[name]] if name in first else []
+        return [value for sent, value in self.lines if sent.lower() == name]
 
     def _read_codings(self, value: bytes) -> None:
         # RFC 9112 section 6.1: "chunked" must be last and once.  Stricter: it must be the only coding, since we
@@ -90,8 +97,7 @@ class Fields:
         elements = [element.strip(b" \t").lower() for element in value.split(b",")]
         self.coded = True
         self.chunked = elements == [b"chunked"]
-        known = (b"chunked", b"gzip", b"x-gzip", b"deflate", b"compress", b"x-compress", b"identity")
-        self.coding_known = all(element in known for element in elements)
+        self.coding_known = _KNOWN_CODINGS.issuperset(elements)
 
     def get(self, name: bytes) -> bytes | None:
         """
@@ -106,7 +112,20 @@ class Fields:
 
 def parse_fields(raw: bytes, max_lines: int) -> Fields:
     """
-    Parse a field section (RFC 9112 section 5).
+    Parse the field section of a head (RFC 9112 section 5).
+
+    @param raw: complete lines, each with its CRLF.
+
+    @raise ProtocolViolation: a line or a C{Content-Length} is malformed (400) or there are more than C{max_lines}
+        lines (431).
+    """
+    return Fields(raw, parse_lines(raw, max_lines))
+
+
+def parse_lines(raw: bytes, max_lines: int) -> list[Line]:
+    """
+    Split a field section into its lines, and take none of them for its meaning: a trailer section has nothing to say
+    about framing or routing (RFC 9110 section 6.5.1).
 
     @param raw: complete lines, each with its CRLF.
 
@@ -120,10 +139,10 @@ def parse_fields(raw: bytes, max_lines: int) -> Fields:
     for line in raw.split(b"\r\n")[:-1]:
         name, _, value = line.partition(b":")
         lines.append((name, value.strip(b" \t")))
-    return Fields(raw, lines)
+    return lines
 
 
-def _complain(raw: bytes) -> None:
+def _complain(raw: bytes) -> NoReturn:
     # The section is wrong; say what about it.  Only refused heads pay for this.
     if STRAY_LINE_END.search(raw):
         raise ProtocolViolation("bare CR or LF in the head", code="bare-line-end")
@@ -135,8 +154,8 @@ def _complain(raw: bytes) -> None:
         name, colon, _ = line.partition(b":")
         if not colon or TOKEN.fullmatch(name) is None:
             raise ProtocolViolation("field name is not a token followed by a colon", code="field-name")
-        raise ProtocolViolation("control character in a field value", code="field-value")
-    raise ProtocolViolation("malformed fields")
+        break
+    raise ProtocolViolation("control character in a field value", code="field-value")
 
 
 def _content_length(values: list[bytes]) -> int:

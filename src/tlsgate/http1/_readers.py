@@ -1,40 +1,74 @@
 """
 Bytes in, events out: one reader for each direction of a connection.
 
-A reader is always in one of these states; an event moves it along an arrow::
+A reader is always in one of these states, and moves only along these lines::
 
-    HEAD --head without content--> HEAD
-    HEAD --head with content--> LENGTH | CHUNK_LINE | CLOSE
-    LENGTH --End--> HEAD
-    CHUNK_LINE --> CHUNK_DATA --> CHUNK_END --> CHUNK_LINE ... --> TRAILERS --End--> HEAD
-    CLOSE --eof, End--> ENDED
+    state       input                     event           next state
+    ----------  ------------------------  --------------  -----------
+    HEAD        head without content      head            HEAD
+    HEAD        head, Content-Length      head            LENGTH
+    HEAD        head, chunked             head            CHUNK_SIZE
+    HEAD        response head, no length  head            CLOSE
+    LENGTH      content                   bytes           LENGTH
+    LENGTH      (all of it was read)      End             HEAD
+    CHUNK_SIZE  size line                                 CHUNK_DATA
+    CHUNK_SIZE  size line of 0                            TRAILERS
+    CHUNK_DATA  content                   bytes           CHUNK_DATA
+    CHUNK_DATA  (all of it was read)                      CHUNK_END
+    CHUNK_END   CRLF                                      CHUNK_SIZE
+    TRAILERS    field lines, empty line   End             HEAD
+    CLOSE       content                   bytes           CLOSE
+    CLOSE       end of the connection     End             ENDED
+
+Any other input is a L{ProtocolViolation}: it moves nothing, so a reader that has complained complains again when it is
+asked again, and never reads what follows as a message.
 
 C{next_event} returns a head, C{bytes} of content, an L{End}, or C{None} when it needs more bytes.  A message whose
 head says that it has no content yields no L{End}: its head is its end, which spares most requests an event.
 
 This is hot code: state is an integer, and the common case (a whole head in one read, the same fields as last time)
-is a search, a match and one comparison of bytes.
+is a search, a match and one comparison of bytes.  The uncommon case is linear: whatever the cut, no byte is looked at
+by a pattern more than a few times.
 """
 
 from __future__ import annotations
+
+from typing import NoReturn
 
 import attrs
 
 from ._errors import ProtocolViolation
 from ._framing import CHUNKED, UNTIL_CLOSE, request_framing, response_framing
-from ._grammar import CHUNK_LINE, CHUNK_LINE_PADDED, REQUEST_LINE, STATUS_LINE, STRAY_LINE_END
-from ._headers import Fields, Line, parse_fields
+from ._grammar import (
+    CHUNK_LINE,
+    CHUNK_LINE_PADDED,
+    REQUEST_LINE,
+    REQUEST_LINE_OF_ANY,
+    STATUS_LINE,
+    STRAY_LINE_END,
+)
+from ._headers import Fields, host_name, parse_fields, parse_lines
 from ._messages import End, RequestHead, ResponseHead
 
 __all__ = ["ReaderLimits", "RequestReader", "ResponseReader"]
 
-HEAD, LENGTH, CHUNK_LINE_STATE, CHUNK_DATA, CHUNK_END, TRAILERS, CLOSE, ENDED = range(8)
+HEAD, LENGTH, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, TRAILERS, CLOSE, ENDED = range(8)
+
+# What a start line may have beside its target (a request's method and version, all of a response's): generous.
+_START_LINE = 1024
 
 
 @attrs.frozen(kw_only=True)
 class ReaderLimits:
     """
     What a peer may make a reader hold.  Sizes in bytes.
+
+    @ivar target: of a request's target.
+    @ivar fields: of a head's field section; a response's status line counts as well, beyond 1 KiB.
+    @ivar field_lines: lines of a head's field section.
+    @ivar trailers: of a trailer section.
+    @ivar trailer_lines: lines of a trailer section.
+    @ivar chunk_line: of the line that begins a chunk.
     """
 
     target: int = 16 * 1024
@@ -50,7 +84,7 @@ class _Reader:
     What both directions share: the buffer, the memo of the last fields, and content.
     """
 
-    __slots__ = ("_buffer", "_fields", "_limits", "_remaining", "_scanned", "_state", "_trailer_size")
+    __slots__ = ("_buffer", "_fields", "_limits", "_remaining", "_scanned", "_state")
 
     _chunk_line = CHUNK_LINE
 
@@ -59,6 +93,7 @@ class _Reader:
         self._buffer = b""
         self._state = HEAD
         self._remaining = 0
+        # How far the buffer was searched for the end of an incomplete head or trailer section.
         self._scanned = 0
         self._fields: Fields | None = None
 
@@ -89,18 +124,12 @@ class _Reader:
         rest, self._buffer = self._buffer, b""
         return rest
 
-    def _parse_fields(self, raw: bytes) -> Fields:
-        fields = self._fields
-        if fields is None or fields.raw != raw:
-            fields = self._fields = parse_fields(raw, self._limits.field_lines)
-        return fields
-
     def _begin_content(self, framing: int) -> None:
         if framing > 0:
             self._state = LENGTH
             self._remaining = framing
         elif framing == CHUNKED:
-            self._state = CHUNK_LINE_STATE
+            self._state = CHUNK_SIZE
         elif framing == UNTIL_CLOSE:
             self._state = CLOSE
 
@@ -111,6 +140,8 @@ class _Reader:
         if state == CLOSE:
             content, self._buffer = self._buffer, b""
             return content or None
+        if state == TRAILERS:
+            return self._next_trailers()
         if state == ENDED:
             if self._buffer:
                 raise ProtocolViolation("bytes after the end", code="bytes-after-end")
@@ -133,7 +164,7 @@ class _Reader:
         self._remaining = remaining - len(content)
         return content
 
-    def _next_chunked(self) -> bytes | End | None:  # noqa: PLR0912 - one loop over the states beats four calls
+    def _next_chunked(self) -> bytes | End | None:  # noqa: C901, PLR0912 - one loop over the states beats four calls
         # Everything that is decodable now is joined to one piece of content: a chunk to the far side then costs
         # one write, however small the origin's chunks are.
         pieces: list[bytes] = []
@@ -158,8 +189,8 @@ class _Reader:
                             break
                         raise ProtocolViolation("chunk data is not followed by CRLF", code="chunk-end")
                     at += 2
-                    state = CHUNK_LINE_STATE
-                if state == CHUNK_LINE_STATE:
+                    state = CHUNK_SIZE
+                if state == CHUNK_SIZE:
                     end = buffer.find(b"\n", at, at + self._limits.chunk_line)
                     if end < 0:
                         self._check_partial_chunk_line(buffer[at:])
@@ -173,6 +204,10 @@ class _Reader:
                     if self._remaining == 0:
                         state = TRAILERS
                         break
+        except ProtocolViolation:
+            # What came before it is content all the same, wherever the bytes were cut.  The next call complains.
+            if not pieces:
+                raise
         finally:
             self._state = state
             self._buffer = buffer[at:]
@@ -183,7 +218,8 @@ class _Reader:
     def _check_partial_chunk_line(self, partial: bytes) -> None:
         if len(partial) >= self._limits.chunk_line:
             raise ProtocolViolation("chunk-size line too long", code="chunk-line-too-long")
-        if STRAY_LINE_END.search(partial) or (partial and partial[:1] not in b"0123456789abcdefABCDEF"):
+        # There is no LF in it, so a CR can only be its last byte.
+        if b"\r" in partial[:-1] or partial[:1] not in b"0123456789abcdefABCDEF":
             raise ProtocolViolation("malformed chunk size", code="chunk-size")
 
     def _next_trailers(self) -> End | None:
@@ -193,18 +229,24 @@ class _Reader:
             self._buffer = buffer[2:]
             self._state = HEAD
             return End([])
-        end = buffer.find(b"\r\n\r\n")
-        if end < 0 or end > self._limits.trailers:
-            if len(buffer) > self._limits.trailers:
-                raise ProtocolViolation("trailer section too large", 431, "trailers-too-large")
-            if STRAY_LINE_END.search(buffer):
-                raise ProtocolViolation("bare CR or LF in the trailer section", code="bare-line-end")
+        end = buffer.find(b"\r\n\r\n", self._scanned)
+        most = self._limits.trailers
+        if end > most or (end < 0 and len(buffer) - 3 > most):
+            raise ProtocolViolation("trailer section too large", 431, "trailers-too-large")
+        if end < 0:
+            self._check_partial_lines(buffer, "the trailer section")
             return None
-        fields = parse_fields(buffer[: end + 2], self._limits.trailer_lines)
+        lines = parse_lines(buffer[: end + 2], self._limits.trailer_lines)
         self._buffer = buffer[end + 4 :]
         self._state = HEAD
-        lines: list[Line] = fields.lines
+        self._scanned = 0
         return End(lines)
+
+    def _check_partial_lines(self, buffer: bytes, where: str) -> None:
+        # Refuse a stray CR or LF without waiting for more, and remember how far was searched.
+        if STRAY_LINE_END.search(buffer, max(0, self._scanned - 1)):
+            raise ProtocolViolation(f"bare CR or LF in {where}", code="bare-line-end")
+        self._scanned = max(0, len(buffer) - 3)
 
 
 class RequestReader(_Reader):
@@ -240,47 +282,64 @@ class RequestReader(_Reader):
         match = REQUEST_LINE.fullmatch(buffer, 0, line_end)
         if match is None:
             self._complain(buffer[:line_end])
-        assert match is not None
-        method, target, major, minor_digit = match.groups()
+        method, target, minor_digit = match.groups()
         limits = self._limits
         if len(target) > limits.target:
             raise ProtocolViolation("request target too long", 414, "target-too-long")
         if end - line_end > limits.fields:
             raise ProtocolViolation("fields too large", 431, "fields-too-large")
-        if major != b"1" or minor_digit not in b"01":
-            raise ProtocolViolation("HTTP version not supported", 505, "version")
-        self._buffer = buffer[end + 4 :]
-        fields = self._parse_fields(buffer[line_end + 2 : end + 2])
+        raw = buffer[line_end + 2 : end + 2]
+        fields = self._fields
+        if fields is None or fields.raw != raw:
+            fields = self._fields = parse_fields(raw, limits.field_lines)
         minor = 1 if minor_digit == b"1" else 0
         framing = request_framing(minor, fields)
         # RFC 9112 section 3.2: exactly one Host in HTTP/1.1.  Stricter: never two, and never an empty one.
-        if len(fields.hosts) != 1 and (minor == 1 or fields.hosts):
-            raise ProtocolViolation("no or several Host fields", code="host")
+        if not fields.host and (minor == 1 or fields.hosts):
+            self._complain_of_host(fields)
+        self._buffer = buffer[end + 4 :]
         self._begin_content(framing)
         return RequestHead(method, target, minor, fields, framing)
 
     def _check_partial_head(self, buffer: bytes) -> None:
-        # Refuse what can no longer become a request without waiting for its end, and remember how far was searched.
+        # Refuse what can no longer become a request without waiting for its end.
         limits = self._limits
-        size = len(buffer)
-        if STRAY_LINE_END.search(buffer, max(0, self._scanned - 1)):
-            raise ProtocolViolation("bare CR or LF in the head", code="bare-line-end")
-        self._scanned = max(0, size - 3)
-        line_end = buffer.find(b"\r\n", 0, limits.target + 2048)
+        begin = 2 if buffer.startswith(b"\r\n") else 0
+        # The first CR is the line's end, or a stray one; looking for one byte costs next to nothing.
+        line_end = buffer.find(b"\r", begin, len(buffer) - 1)
         if line_end < 0:
-            if size > limits.target + 1024:
+            if len(buffer) - begin > limits.target + _START_LINE:
                 raise ProtocolViolation("request line too long", 414, "target-too-long")
-        elif size - line_end > limits.fields:
+        elif line_end >= self._scanned:
+            # The line has only now become complete; when the rest of the head dribbles in, it is not looked at again.
+            match = REQUEST_LINE.fullmatch(buffer, begin, line_end)
+            if match is None or len(match[2]) > limits.target:
+                self._complain(buffer[begin:line_end])
+        if 0 <= line_end < len(buffer) - 3 - limits.fields:
             raise ProtocolViolation("fields too large", 431, "fields-too-large")
-        elif line_end > 0 and REQUEST_LINE.fullmatch(buffer, 0, line_end) is None:
-            self._complain(buffer[:line_end])
+        self._check_partial_lines(buffer, "the head")
 
-    def _complain(self, line: bytes) -> None:
-        if len(line) > self._limits.target:
+    def _complain(self, line: bytes) -> NoReturn:
+        # Only refused heads pay for this.
+        limits = self._limits
+        if len(line) > limits.target + _START_LINE:
             raise ProtocolViolation("request line too long", 414, "target-too-long")
         if STRAY_LINE_END.search(line):
             raise ProtocolViolation("bare CR or LF in the head", code="bare-line-end")
-        raise ProtocolViolation("malformed request line", code="request-line")
+        match = REQUEST_LINE_OF_ANY.fullmatch(line)
+        if match is None:
+            raise ProtocolViolation("malformed request line", code="request-line")
+        if len(match[1]) > 64:
+            # RFC 9112 section 3: 501 for a method that is longer than any we implement.
+            raise ProtocolViolation("request method too long", 501, "method-too-long")
+        if REQUEST_LINE.fullmatch(line):
+            raise ProtocolViolation("request target too long", 414, "target-too-long")
+        raise ProtocolViolation("HTTP version not supported", 505, "version")
+
+    def _complain_of_host(self, fields: Fields) -> NoReturn:
+        if len(fields.hosts) == 1:
+            host_name(fields.hosts[0])
+        raise ProtocolViolation("no or several Host fields", code="host")
 
 
 class ResponseReader(_Reader):
@@ -310,30 +369,28 @@ class ResponseReader(_Reader):
         if not buffer:
             return None
         end = buffer.find(b"\r\n\r\n", self._scanned)
+        most = self._limits.fields + _START_LINE
+        if end > most or (end < 0 and len(buffer) - 3 > most):
+            raise ProtocolViolation("response head too large", code="head-too-large")
         if end < 0:
-            if len(buffer) > self._limits.fields + 1024:
-                raise ProtocolViolation("response head too large", code="head-too-large")
             if not buffer.startswith(b"HTTP/1."[: len(buffer)]):
                 raise ProtocolViolation("not HTTP/1", code="not-http")
-            if STRAY_LINE_END.search(buffer, max(0, self._scanned - 1)):
-                raise ProtocolViolation("bare CR or LF in a response head", code="bare-line-end")
-            self._scanned = max(0, len(buffer) - 3)
+            self._check_partial_lines(buffer, "a response head")
             return None
         self._scanned = 0
         line_end = buffer.find(b"\r\n")
         match = STATUS_LINE.fullmatch(buffer, 0, line_end)
         if match is None:
             raise ProtocolViolation("malformed status line", code="status-line")
-        if end - line_end > self._limits.fields:
-            raise ProtocolViolation("response head too large", code="head-too-large")
-        self._buffer = buffer[end + 4 :]
-        fields = self._parse_fields(buffer[line_end + 2 : end + 2])
+        raw = buffer[line_end + 2 : end + 2]
+        fields = self._fields
+        if fields is None or fields.raw != raw:
+            fields = self._fields = parse_fields(raw, self._limits.field_lines)
         minor_digit, status_digits, reason = match.groups()
         status = int(status_digits)
-        if status > 599:
-            raise ProtocolViolation("status out of range", code="status-line")
         minor = 1 if minor_digit == b"1" else 0
         framing = response_framing(status, self.method, minor, fields)
+        self._buffer = buffer[end + 4 :]
         self._begin_content(framing)
         return ResponseHead(status, reason, minor, fields, framing)
 
