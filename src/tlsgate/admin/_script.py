@@ -26,7 +26,9 @@ FILES: Final[Mapping[str, str]] = {
 }
 
 #: Members of a document that hold secrets when they are not references to where the secret is.
-SECRET_NAMES: Final = frozenset({"key", "password", "secret", "token", "hmac_key", "eab_hmac_key", "pfx"})
+SECRET_NAMES: Final = frozenset(
+    {"key", "password", "secret", "token", "hmac_key", "eab_hmac_key", "fallback_eab_hmac_key", "pfx"}
+)
 
 
 def without_secrets(value: Any) -> Any:

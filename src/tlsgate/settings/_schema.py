@@ -254,6 +254,36 @@ class ACMESettings(_Table):
     """Key identifier of an external account binding."""
     eab_hmac_key: Annotated[SecretValue, Field(default_factory=Secret)]
     """Its HMAC key, base64url."""
+    staging_directory: Annotated[str, Field(max_length=2048, pattern=r"^(https://[^\s/]+(/\S*)?)?$")] = ""
+    """Where orders are rehearsed; empty for Let's Encrypt's own if the directory is Let's Encrypt's."""
+    fallback_directory: Annotated[str, Field(max_length=2048, pattern=r"^(https://[^\s/]+(/\S*)?)?$")] = ""
+    """A second CA, for when the first one has troubles of its own; empty for none."""
+    fallback_eab_key_id: Text = ""
+    """Key identifier of the second CA's external account binding."""
+    fallback_eab_hmac_key: Annotated[SecretValue, Field(default_factory=Secret)]
+    """Its HMAC key, base64url."""
+    challenge: Literal["http-01", "tls-alpn-01", "dns-01"] = "http-01"
+    """How names are proven where an order does not say; wildcards always use dns-01."""
+    key_type: Literal["ec-p256", "ec-p384", "rsa-2048", "rsa-3072", "rsa-4096"] = "ec-p256"
+    """Of the certificates' keys."""
+    profile: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._-]*$")] = ""
+    """One of the CA's certificate profiles, as shortlived; empty for its default."""
+    preferred_chain: Annotated[str, Field(max_length=128)] = ""
+    """Common name of the root that the chain should end at, where the CA offers several."""
+    renew_before: SecondsOrZero = 0.0
+    """Renew when less than this is left, seconds; 0 for when the CA says (RFC 9773), else a third of the life."""
+    parallel_orders: Annotated[int, Field(ge=1, le=100)] = 5
+    """Orders that may run at once; the others wait."""
+    http_01_port: Annotated[int, Field(ge=0, le=65535)] = 80
+    """Where the CA's http-01 requests arrive; opened for their time if no binding listens there.  0 for never."""
+    dns_provider: Annotated[str, Field(max_length=64, pattern=r"^[a-z0-9_]*$")] = ""
+    """Makes the records of dns-01: a provider of dns-lexicon (extra dns), configured by its environment variables."""
+    dns_hook: Annotated[str, Field(max_length=128, pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*)?$")] = ""
+    """Makes the records of dns-01: a program in acme/hooks of the state folder, run as HOOK present|cleanup NAME VALUE."""
+    dns_wait: SecondsOrZero = 30.0
+    """How long new records take to reach all name servers, seconds."""
+    dns_resolver: Annotated[str, Field(max_length=300, pattern=r"^([^\s/]+:[0-9]{1,5})?$")] = ""
+    """DNS server that is asked before an order, as address:port; empty for the machine's."""
 
 
 class AlertSettings(_Table):

@@ -28,6 +28,7 @@ HIDDEN: Final = {"set": True}
 PLACES: Final = (
     ("certificate", "password"),
     ("acme", "eab_hmac_key"),
+    ("acme", "fallback_eab_hmac_key"),
     ("alerts", "webhook"),
     ("alerts", "webhook_secret"),
     ("alerts", "smtp_password"),
