@@ -316,14 +316,26 @@ class SetupToken:
 
         @raise OSError: the file cannot be written.
         """
+        secret = self._read()
+        if secret is not None:
+            # Also beside an administrator's token: then it was asked for, see renew.
+            return secret
         if tokens.has_administrator:
             self.remove()
             return None
-        secret = self._read()
-        if secret is None:
-            secret = TOKEN_PREFIX + urlsafe_b64encode(self._random(32)).rstrip(b"=").decode("ascii")
-            write_private(self._path, secret.encode() + b"\n")
-            os.utime(self._path, (self._wall(), self._wall()))
+        return self.renew()
+
+    def renew(self) -> str:
+        """
+        Make a new set-up token, whatever tokens there are: whoever may write into the state folder owns the gate.
+
+        @return: the secret.
+
+        @raise OSError: the file cannot be written.
+        """
+        secret = TOKEN_PREFIX + urlsafe_b64encode(self._random(32)).rstrip(b"=").decode("ascii")
+        write_private(self._path, secret.encode() + b"\n")
+        os.utime(self._path, (self._wall(), self._wall()))
         return secret
 
     def _read(self) -> str | None:

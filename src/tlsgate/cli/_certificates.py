@@ -1,0 +1,319 @@
+"""
+Certificates: look at them, bring them in, have them made, take them away.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from ..problems import Problem
+from ._certificate_options import name_options, password_options, split_names
+from ._changing import Wish, changing, tell_change
+from ._commands import Group
+from ._observation import CERTIFICATE_COLUMNS, certificate_rows
+from ._orders import follow
+from ._session import Session, pass_session
+from ._show import clean, fields, table, tell_findings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from ..client import AdminClient
+
+__all__ = ["add_to"]
+
+Parts = dict[str, bytes | str]
+
+READ = click.File("rb")
+
+
+def add_to(root: Group) -> None:
+    """
+    Add the commands of this module.
+    """
+    root.add_command(certificate)
+
+
+@click.group(cls=Group)
+def certificate() -> None:
+    """
+    What can be served: upload, import, make, renew, remove.
+    """
+
+
+@certificate.command(name="list")
+@pass_session
+def list_certificates(session: Session) -> None:
+    """
+    List the certificates.
+    """
+
+    def show(document: dict[str, Any]) -> None:
+        table(CERTIFICATE_COLUMNS, certificate_rows(document["certificates"]), empty="There are no certificates.")
+
+    session.tell(session.ask(lambda client: client.show("/api/v1/certificates")), show)
+
+
+@certificate.command()
+@click.argument("name")
+@click.option("--pem", is_flag=True, help="Print the certificate and its chain as PEM; there is no way to the key.")
+@pass_session
+def show(session: Session, *, name: str, pem: bool) -> None:
+    """
+    Show a certificate, never its key.
+    """
+    if pem:
+        click.echo(session.ask(lambda client: client.chain(name)).decode("ascii"), nl=False)
+        return
+    session.tell(session.ask(lambda client: client.certificate(name)), tell_certificate)
+
+
+def tell_certificate(found: dict[str, Any]) -> None:
+    """
+    A certificate, a line for each thing to know.
+    """
+    rows = [(key, found[key]) for key in ("name", "subject", "issuer", "names", "state", "not_before", "not_after")]
+    rows += [("days left", str(found["days_left"])), ("key", found["key_type"]), ("fingerprint", found["fingerprint"])]
+    rows += [("source", found["source"]), ("used by", found["used_by"]), ("trusted", found["trusted"])]
+    rows += [(f"chain {place}", link["subject"]) for place, link in enumerate(found["chain"], 1)]
+    fields(rows)
+    tell_findings(found["findings"])
+
+
+async def with_password(
+    send: Callable[[Parts], Awaitable[dict[str, Any]]], parts: Parts, *, ask: bool
+) -> dict[str, Any]:
+    """
+    Send; where the gate wants a password and somebody is there to be asked, ask and send again.
+    """
+    try:
+        return await send(parts)
+    except Problem as problem:
+        if not ask or problem.code != "key-encrypted" or "password" in parts:
+            raise
+    password = click.prompt("Password of the key", hide_input=True, err=True)
+    return await send({**parts, "password": password})
+
+
+def _upload(session: Session, parts: Mapping[str, bytes | str], wish: Wish, *, name: str, default: bool) -> None:
+    """
+    Send a certificate to where it becomes the default, or serves only its own names.
+    """
+
+    async def work(client: AdminClient) -> Any:
+        async def send(sent: Parts) -> dict[str, Any]:
+            if default:
+                return await client.upload({**sent, **({"name": name} if name else {})}, wish.change())
+            return await client.put_certificate(name or "default", sent, wish.change())
+
+        return await with_password(send, dict(parts), ask=_somebody_there())
+
+    answer = session.ask(work)
+    made = answer["certificate"]
+    where = f" on port {answer['port']}" if answer.get("port") else ""
+    names = clean(", ".join(made["names"]))
+    done = f"Certificate {made['name']} for {names} is served{where}, until {made['not_after']}"
+    tell_change(session, answer, wish, done)
+
+
+def _somebody_there() -> bool:
+    return sys.stdin.isatty()
+
+
+@certificate.command()
+@name_options
+@click.option("--certificate", "certificate_file", type=READ, required=True, metavar="FILE", help="PEM, DER or PKCS#7.")
+@click.option("--key", type=READ, required=True, metavar="FILE", help="PKCS#8, PKCS#1 or SEC1, may be encrypted.")
+@click.option("--chain", type=READ, default=None, metavar="FILE", help="Intermediates, where they are in a file.")
+@click.option("--port", type=click.IntRange(1, 65535), default=None, help="Move the https binding to this port.")
+@click.option(
+    "--default/--no-default",
+    default=True,
+    show_default=True,
+    help="Make it the https binding's default, or let it serve only its own names.",
+)
+@password_options
+@changing
+@pass_session
+def upload(
+    session: Session,
+    *,
+    name: str,
+    certificate_file: BinaryIO,
+    key: BinaryIO,
+    chain: BinaryIO | None,
+    port: int | None,
+    default: bool,
+    password: str | None,
+    wish: Wish,
+) -> None:
+    """
+    Put a certificate and its key into service.
+    """
+    if port is not None and not default:
+        raise click.UsageError("--port moves the binding; it goes with --default only.")
+    parts: Parts = {"certificate": certificate_file.read(), "key": key.read()}
+    if chain is not None:
+        parts["chain"] = chain.read()
+    if port is not None:
+        parts["port"] = str(port)
+    if password is not None:
+        parts["password"] = password
+    _upload(session, parts, wish, name=name, default=default)
+
+
+@certificate.command(name="import-pfx")
+@click.argument("file", type=READ, required=False)
+@click.option("--pfx", type=READ, default=None, metavar="FILE", help="The same as FILE.")
+@name_options
+@password_options
+@changing
+@pass_session
+def import_pfx(
+    session: Session, *, file: BinaryIO | None, pfx: BinaryIO | None, name: str, password: str | None, wish: Wish
+) -> None:
+    """
+    Import a PKCS#12 file (.pfx, .p12) with certificate and key.
+    """
+    source = file or pfx
+    if source is None:
+        raise click.UsageError("Name the PKCS#12 file.")
+    parts: Parts = {"pfx": source.read()}
+    if password is not None:
+        parts["password"] = password
+    _upload(session, parts, wish, name=name, default=False)
+
+
+@certificate.command(name="self-signed")
+@name_options
+@click.option("--names", multiple=True, required=True, metavar="NAME", help="A host name or address; repeatable.")
+@click.option("--days", type=click.IntRange(1, 3650), default=397, show_default=True)
+@click.option("--key-type", default="ec-p256", show_default=True, metavar="TYPE", help="ec-p256, rsa-2048, ...")
+@changing
+@pass_session
+def make_self_signed(
+    session: Session, *, name: str, names: tuple[str, ...], days: int, key_type: str, wish: Wish
+) -> None:
+    """
+    Make a self-signed certificate: encryption without trust, for tests.
+    """
+    chosen = name or "default"
+    document = {"name": chosen, "names": split_names(names), "days": days, "key_type": key_type}
+    answer = session.ask(
+        lambda client: client.change("POST", "/api/v1/certificates/self-signed", document, wish.change())
+    )
+    tell_change(session, answer, wish, f"Certificate {chosen} is made, until {answer['certificate']['not_after']}")
+
+
+@certificate.command()
+@name_options
+@click.option("--names", multiple=True, metavar="NAME", help="A host name or address; repeatable. Makes a request.")
+@click.option("--key-type", default="ec-p256", show_default=True, metavar="TYPE", help="ec-p256, rsa-2048, ...")
+@click.option("--subject", multiple=True, metavar="FIELD=TEXT", help="As CN=example.com or O=Example; repeatable.")
+@click.option("--out", type=click.File("w"), default="-", metavar="FILE", help="Where the request goes. [default: -]")
+@click.option("--certificate", "signed", type=READ, default=None, metavar="FILE", help="What the CA made of it.")
+@click.option("--chain", type=READ, default=None, metavar="FILE", help="Intermediates, where they are in a file.")
+@click.option("--cancel", is_flag=True, help="Give the request and its key up.")
+@changing
+@pass_session
+def csr(
+    session: Session,
+    *,
+    name: str,
+    names: tuple[str, ...],
+    key_type: str,
+    subject: tuple[str, ...],
+    out: Any,
+    signed: BinaryIO | None,
+    chain: BinaryIO | None,
+    cancel: bool,
+    wish: Wish,
+) -> None:
+    """
+    Have a key and a certificate request made; later, bring its certificate. The key never leaves the gate.
+    """
+    chosen = name or "default"
+    path = f"/api/v1/certificates/csr/{chosen}"
+    if [bool(names), signed is not None, cancel].count(True) > 1:
+        raise click.UsageError("--names, --certificate and --cancel are three steps; take one at a time.")
+    if cancel:
+        session.ask(lambda client: client.change("DELETE", path))
+        click.echo(f"The request {chosen} is given up.", err=True)
+    elif signed is not None:
+        parts: Parts = {"certificate": signed.read(), **({"chain": chain.read()} if chain is not None else {})}
+        answer = session.ask(
+            lambda client: client.change("PUT", f"{path}/certificate", None, wish.change(), form=parts)
+        )
+        tell_change(session, answer, wish, f"Certificate {chosen} is served")
+    elif names:
+        document = {"name": chosen, "names": split_names(names), "key_type": key_type, "subject": _subject(subject)}
+        made = session.ask(lambda client: client.change("POST", "/api/v1/certificates/csr", document))
+        session.tell(made, lambda found: click.echo(found["csr"], nl=False, file=out))
+    else:
+        session.tell(
+            session.ask(lambda client: client.show(path)), lambda found: click.echo(found["csr"], nl=False, file=out)
+        )
+
+
+def _subject(texts: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in texts:
+        field, equals, value = text.partition("=")
+        if not equals:
+            raise click.UsageError(f"--subject {text!r} is not FIELD=TEXT.")
+        found[field] = value
+    return found
+
+
+@certificate.command()
+@name_options
+@click.option("--names", multiple=True, required=True, metavar="NAME", help="A host name; repeatable.")
+@click.option("--challenge", default=None, metavar="KIND", help="http-01, tls-alpn-01 or dns-01.")
+@click.option("--key-type", default=None, metavar="TYPE", help="ec-p256, rsa-2048, ...")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Follow the order to its end.")
+@changing
+@pass_session
+def acme(
+    session: Session,
+    *,
+    name: str,
+    names: tuple[str, ...],
+    challenge: str | None,
+    key_type: str | None,
+    wait: bool,
+    wish: Wish,
+) -> None:
+    """
+    Order a certificate from the ACME CA of the settings (Let's Encrypt).
+    """
+    document: dict[str, Any] = {"name": name or "default", "names": split_names(names)}
+    document.update({key: value for key, value in (("challenge", challenge), ("key_type", key_type)) if value})
+    follow(session, "/api/v1/certificates/acme", document, wish, wait=wait)
+
+
+@certificate.command()
+@click.argument("name")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Follow the order to its end.")
+@changing
+@pass_session
+def renew(session: Session, *, name: str, wait: bool, wish: Wish) -> None:
+    """
+    Renew a certificate now, as it was made.
+    """
+    follow(session, f"/api/v1/certificates/{name}/renew", None, wish, wait=wait)
+
+
+@certificate.command()
+@click.argument("name")
+@changing
+@pass_session
+def remove(session: Session, *, name: str, wish: Wish) -> None:
+    """
+    Remove a certificate that nothing depends on.
+    """
+    answer = session.ask(lambda client: client.remove("certificates", name, wish.change()))
+    tell_change(session, answer, wish, f"Certificate {name} is removed")

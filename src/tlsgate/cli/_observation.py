@@ -1,0 +1,190 @@
+"""
+What is served, why, and who still uses plain HTTP.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import click
+
+from ._commands import Command, Group
+from ._session import Session, pass_session
+from ._show import fields, table, tell_findings
+
+__all__ = ["add_to", "certificate_rows"]
+
+
+def add_to(root: Group) -> None:
+    """
+    Add the commands of this module.
+    """
+    root.add_command(status)
+    root.add_command(sni)
+    root.add_command(redirect)
+    root.add_command(completion)
+
+
+def certificate_rows(certificates: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """
+    Certificates for a table.
+    """
+    return [
+        (
+            found["name"],
+            found["names"],
+            found["state"],
+            f"{found['not_after']} ({found['days_left']} days)",
+            found["key_type"],
+            found["source"],
+            found["used_by"],
+        )
+        for found in certificates
+    ]
+
+
+CERTIFICATE_COLUMNS = ("certificate", "names", "state", "ends", "key", "source", "used by")
+
+
+def hsts_text(hsts: dict[str, Any]) -> str:
+    """
+    An HSTS policy in a few words.
+    """
+    if not hsts.get("enabled"):
+        return "off"
+    more = [word for word in ("include_subdomains", "preload", "ramp") if hsts.get(word)]
+    return ", ".join([f"max-age={hsts['max_age']}", *(word.replace("_", " ") for word in more)])
+
+
+def _show_status(found: dict[str, Any]) -> None:
+    workers = found["workers"]
+    click.echo(f"generation {found['generation']}, {workers['serving']} of {workers['total']} workers serve it\n")
+    table(
+        ("binding", "scheme", "endpoint", "port", "default certificate"),
+        [
+            (each["name"], each["scheme"], each["endpoint"], str(each.get("port", "")), each["default_certificate"])
+            for each in found["bindings"]
+        ],
+        empty="no bindings",
+    )
+    click.echo()
+    table(CERTIFICATE_COLUMNS, certificate_rows(found["certificates"]), empty="no certificates")
+    click.echo()
+    table(
+        ("site", "hosts", "upstream", "redirect", "HSTS"),
+        [
+            (each["name"], each["hosts"], each["upstream"], each["redirect"]["mode"], hsts_text(each["hsts"]))
+            for each in found["sites"]
+        ],
+        empty="no sites",
+    )
+    if found["findings"]:
+        click.echo()
+        tell_findings(found["findings"])
+
+
+@click.command(cls=Command)
+@pass_session
+def status(session: Session) -> None:
+    """
+    What is served, by which worker, and what there is to say about it.
+    """
+    session.tell(session.ask(lambda client: client.status()), _show_status)
+
+
+@click.command(cls=Command)
+@click.argument("name", required=False)
+@pass_session
+def sni(session: Session, name: str | None) -> None:
+    """
+    Which certificate serves NAME on each https binding, and why; without NAME, a client that sends none.
+    """
+
+    def show(found: dict[str, Any]) -> None:
+        table(
+            ("binding", "certificate", "rule", "why"),
+            [(each["binding"], each["certificate"], each.get("rule"), each.get("why")) for each in found["bindings"]],
+            empty="no https binding",
+        )
+
+    query = [("name", name)] if name else []
+    session.tell(session.ask(lambda client: client.show("/api/v1/sni", query)), show)
+
+
+@click.group(cls=Group)
+def redirect() -> None:
+    """
+    The redirect from HTTP to HTTPS, explained; tlsgate configure changes it.
+    """
+
+
+@redirect.command()
+@pass_session
+def report(session: Session) -> None:
+    """
+    Who still uses plain HTTP, and whether a redirect would break them.
+    """
+
+    def show(found: dict[str, Any]) -> None:
+        columns = ("address", "user_agent", "method", "path", "count", "verdict", "redirected", "last_seen")
+        table(
+            [column.replace("_", " ") for column in columns],
+            [[str(row[c]) if c == "count" else row.get(c) for c in columns] for row in found["rows"]],
+            empty="nobody has used plain HTTP",
+        )
+
+    session.tell(session.ask(lambda client: client.show("/api/v1/redirect/report")), show)
+
+
+@redirect.command()
+@click.argument("url")
+@click.option("--method", default="GET", show_default=True)
+@click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A field of the request.")
+@click.option("--browser", is_flag=True, help="Send what a browser sends.")
+@click.option("--client-ip", default="", metavar="ADDRESS", help="Where the request comes from.")
+@pass_session
+def explain(
+    session: Session, *, url: str, method: str, headers: tuple[str, ...], browser: bool, client_ip: str
+) -> None:
+    """
+    What would happen to a request for URL (http://host/path) over plain HTTP, and by which rule.
+    """
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    if not parts.netloc:
+        raise click.UsageError(f"{url} names no host.")
+    sent = {"Sec-Fetch-Mode": "navigate"} if browser else {}
+    for header in headers:
+        name, colon, value = header.partition(":")
+        if not colon:
+            raise click.UsageError(f"--header {header!r} is not 'NAME: VALUE'.")
+        sent[name.strip()] = value.strip()
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    document = {"host": parts.netloc, "method": method.upper(), "target": target, "headers": sent}
+    if client_ip:
+        document["client_ip"] = client_ip
+
+    async def ask(client: Any) -> Any:
+        return (await client.call("POST", "/api/v1/redirect/explain", document=document)).document
+
+    def show(found: dict[str, Any]) -> None:
+        verb = f"{found['status']} to {found['location']}" if found["redirected"] else "no redirect"
+        if found.get("would") and not found["redirected"]:
+            verb += f"; if it were carried out: to {found['location']}"
+        fields([("answer", verb), ("rule", found["rule"]), ("site", found["site"]), ("mode", found["mode"])])
+
+    session.tell(session.ask(ask), show)
+
+
+@click.command(cls=Command)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """
+    Print what makes SHELL complete commands: eval "$(tlsgate completion bash)".
+    """
+    from click.shell_completion import get_completion_class  # noqa: PLC0415  # for this command only
+
+    found = get_completion_class(shell)
+    assert found is not None
+    click.echo(found(context.find_root().command, {}, "tlsgate", "_TLSGATE_COMPLETE").source())

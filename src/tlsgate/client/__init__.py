@@ -1,0 +1,19 @@
+"""
+The admin API for Twisted programs, on treq; the command line is one of them.
+
+::
+
+    client = AdminClient.over_socket(reactor, Path("/var/lib/tlsgate/admin.sock"))
+    changed = await client.upload({"certificate": chain, "key": key}, Change(reason="renewed", confirm_within=60))
+    await client.confirm(changed["generation"])
+
+Every method answers the API's own JSON document, and raises L{Refused} (a L{Problem}) where the gate refuses, and
+L{Unreachable} where there is no gate to ask.
+"""
+
+from ..problems import Problem
+from ._client import AdminClient, Change, Reply
+from ._problem import Refused
+from ._wire import Unreachable
+
+__all__ = ["AdminClient", "Change", "Problem", "Refused", "Reply", "Unreachable"]

@@ -1,0 +1,355 @@
+"""
+What can be asked of one gate's admin API.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+from urllib.parse import quote, urlencode
+
+import attrs
+from treq.client import HTTPClient
+from twisted.web.http_headers import Headers
+from twisted.web.iweb import IAgent
+
+from ._problem import Refused
+from ._wire import CALL_TIMEOUT, UNREACHABLE, Content, Unreachable, encoded, https_agent, read, reason_of, socket_agent
+
+__all__ = ["AdminClient", "Change", "Reply"]
+
+#: A JSON object as the API sends it.
+Document: TypeAlias = dict[str, Any]
+
+
+@attrs.frozen(kw_only=True)
+class Change:
+    """
+    What any change may ask for beside its content; see CONTRACT section 4.
+
+    @ivar confirm_within: seconds, 5 to 3600; C{None} to keep it without.
+    @ivar force: names of the objects for which a lock-out refusal is overridden.
+    @ivar if_match: the generation that must still be current; C{None} for any.
+    """
+
+    dry_run: bool = False
+    confirm_within: int | None = None
+    reason: str = ""
+    force: tuple[str, ...] = ()
+    if_match: int | None = None
+
+    def query(self) -> list[tuple[str, str]]:
+        """
+        The query parameters that say so.
+        """
+        found: list[tuple[str, str]] = [("dry_run", "true")] if self.dry_run else []
+        if self.confirm_within is not None:
+            found.append(("confirm_within", str(self.confirm_within)))
+        if self.reason:
+            found.append(("reason", self.reason))
+        return found + [("force", name) for name in self.force]
+
+
+KEEP: Final = Change()
+
+
+@attrs.frozen(kw_only=True)
+class Reply:
+    """
+    An answer that is not a refusal.
+
+    @ivar document: its JSON value; C{None} where it is not JSON.
+    @ivar content: its bytes; may hold a new token's secret.
+    @ivar location: of what was made; empty for none.
+    @ivar generation: from its C{ETag}; C{None} without one.
+    """
+
+    status: int
+    document: Any = attrs.field(repr=False)
+    content: bytes = attrs.field(repr=False)
+    location: str = ""
+    generation: int | None = None
+
+
+class AdminClient:
+    """
+    Asks one gate's admin API.
+
+    @ivar base: the URL that paths are appended to.
+    @ivar reactor: whose clock is used.
+    """
+
+    def __init__(self, agent: IAgent, base: str, *, reactor: Any, token: str | None = None) -> None:
+        """
+        @param agent: makes the requests; see L{over_socket} and L{over_https} for the usual ones.
+        @param base: as C{https://127.0.0.1:8444}.
+        @param reactor: for the deadline of each call.
+        """
+        self._http = HTTPClient(agent)
+        self.base = base.rstrip("/")
+        self.reactor = reactor
+        self._token = token
+
+    @classmethod
+    def over_socket(cls, reactor: Any, path: Path) -> AdminClient:
+        """
+        A client of the UNIX socket in the state folder; the file's permission is the credential.
+        """
+        return cls(socket_agent(reactor, path), "http://localhost", reactor=reactor)
+
+    @classmethod
+    def over_https(
+        cls, reactor: Any, url: str, *, token: str | None = None, trusted: bytes | None = None
+    ) -> AdminClient:
+        """
+        A client over HTTPS.
+
+        @param url: as C{https://127.0.0.1:8444}.
+        @param trusted: PEM certificates of the CAs to trust, such as the content of C{STATE/admin-ca.pem}; C{None} for
+            the system's.
+
+        @raise ValueError: the URL is not https, or C{trusted} holds no certificate.
+        """
+        return cls(https_agent(reactor, url, trusted), url, reactor=reactor, token=token)
+
+    # -- any call
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        document: Any = None,
+        form: Mapping[str, bytes | str] | None = None,
+        query: Iterable[tuple[str, str]] = (),
+        fields: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """
+        Ask anything.
+
+        @param document: sent as JSON; C{None} for none.
+        @param form: sent as C{multipart/form-data}; a value of bytes is a file.
+
+        @raise Problem: the gate refuses.
+        @raise Unreachable: no gate answered.
+        """
+        head = {"Accept": "application/json", **(fields or {})}
+        content: bytes | None = None
+        if form is not None:
+            head["Content-Type"], content = encoded(form)
+        elif document is not None:
+            head.setdefault("Content-Type", "application/json")
+            content = json.dumps(document).encode("utf-8")
+        if self._token:
+            head["Authorization"] = f"Bearer {self._token}"
+        pairs = list(query)
+        url = self.base + path + (f"?{urlencode(pairs, quote_via=quote)}" if pairs else "")
+        try:
+            response = await self._http.request(
+                method,
+                url,
+                headers=Headers({name: [value] for name, value in head.items()}),
+                data=None if content is None else Content(content),
+                allow_redirects=False,
+                timeout=CALL_TIMEOUT,
+                reactor=self.reactor,
+            )
+            received = await read(response)
+        except UNREACHABLE as error:
+            raise Unreachable(f"{_shown(self.base)} is not reachable: {reason_of(error)}") from error
+        return self._reply(response, received)
+
+    def _reply(self, response: Any, content: bytes) -> Reply:
+        fields = response.headers
+        document = None
+        if "json" in (fields.getRawHeaders("content-type") or [""])[0]:
+            try:
+                document = json.loads(content)
+            except ValueError:
+                document = None
+        if response.code >= 300:
+            if not isinstance(document, dict) or "code" not in document:
+                raise Unreachable(f"{_shown(self.base)} answered {response.code}, but is not the admin API of a gate.")
+            raise Refused(document)
+        tag = (fields.getRawHeaders("etag") or [""])[0].strip('"')
+        return Reply(
+            status=response.code,
+            document=document,
+            content=content,
+            location=(fields.getRawHeaders("location") or [""])[0],
+            generation=int(tag) if tag.isascii() and tag.isdecimal() else None,
+        )
+
+    async def show(self, path: str, query: Iterable[tuple[str, str]] = ()) -> Document:
+        """
+        What is at a path, a JSON object.
+        """
+        document: Document = (await self.call("GET", path, query=query)).document
+        return document
+
+    async def change(
+        self,
+        method: str,
+        path: str,
+        document: Any = None,
+        change: Change = KEEP,
+        *,
+        form: Mapping[str, bytes | str] | None = None,
+        merge: bool = False,
+    ) -> Document:
+        """
+        Change what is at a path.
+
+        @param merge: the document is a merge patch (RFC 7396).
+
+        @return: the answer to a change: C{generation}, C{workers}, C{findings}, C{confirm_by}, C{script}, the object.
+        """
+        fields = {} if change.if_match is None else {"If-Match": f'"{change.if_match}"'}
+        if merge:
+            fields["Content-Type"] = "application/merge-patch+json"
+        reply = await self.call(method, path, document=document, form=form, query=change.query(), fields=fields)
+        return reply.document if isinstance(reply.document, dict) else {}
+
+    # -- what there is to see
+
+    async def status(self) -> Document:
+        """
+        What is served, by which worker.
+        """
+        return await self.show("/api/v1/status")
+
+    async def settings(self) -> Document:
+        """
+        The settings document in force.
+        """
+        return await self.show("/api/v1/settings")
+
+    async def certificates(self) -> list[Document]:
+        """
+        All certificates.
+        """
+        return _listed(await self.show("/api/v1/certificates"), "certificates")
+
+    async def certificate(self, name: str) -> Document:
+        """
+        One certificate, never its key.
+        """
+        return await self.show(_path("certificates", name))
+
+    async def chain(self, name: str) -> bytes:
+        """
+        A certificate and its chain, PEM.
+        """
+        reply = await self.call("GET", _path("certificates", name) + "/chain.pem", fields={"Accept": "*/*"})
+        return reply.content
+
+    async def entries(self, kind: str) -> list[Document]:
+        """
+        All entries of C{bindings}, C{sites} or C{upstreams}.
+        """
+        return _listed(await self.show(_path(kind)), kind)
+
+    async def bindings(self) -> list[Document]:
+        """
+        All bindings, with the port that each listens on.
+        """
+        return await self.entries("bindings")
+
+    async def sites(self) -> list[Document]:
+        """
+        All sites.
+        """
+        return await self.entries("sites")
+
+    async def upstreams(self) -> list[Document]:
+        """
+        All upstreams, with the state of each server.
+        """
+        return await self.entries("upstreams")
+
+    async def generations(self) -> list[Document]:
+        """
+        The history, newest first.
+        """
+        return _listed(await self.show("/api/v1/generations"), "generations")
+
+    async def tokens(self) -> list[Document]:
+        """
+        All tokens, without their secrets.
+        """
+        return _listed(await self.show("/api/v1/tokens"), "tokens")
+
+    # -- what can be changed
+
+    async def upload(self, parts: Mapping[str, bytes | str], change: Change = KEEP) -> Document:
+        """
+        Store a certificate and make it the https binding's default.
+
+        @param parts: C{certificate} and C{key}; and C{chain}, C{password}, C{name}, C{port}.
+        """
+        return await self.change("POST", "/app/https/settings/uploadCertificate", change=change, form=parts)
+
+    async def put_certificate(self, name: str, parts: Mapping[str, bytes | str], change: Change = KEEP) -> Document:
+        """
+        Store a certificate that serves its own names.
+
+        @param parts: C{certificate} and C{key} (and C{chain}), or C{pfx}; and C{password}.
+        """
+        return await self.change("PUT", _path("certificates", name), change=change, form=parts)
+
+    async def put_settings(self, document: Document, change: Change = KEEP) -> Document:
+        """
+        Replace the settings document.
+        """
+        return await self.change("PUT", "/api/v1/settings", document, change)
+
+    async def patch_site(self, name: str, patch: Document, change: Change = KEEP) -> Document:
+        """
+        Change members of a site (RFC 7396).
+        """
+        return await self.change("PATCH", _path("sites", name), patch, change, merge=True)
+
+    async def remove(self, kind: str, name: str, change: Change = KEEP) -> Document:
+        """
+        Remove one of C{certificates}, C{bindings}, C{sites}, C{upstreams}.
+        """
+        return await self.change("DELETE", _path(kind, name), change=change)
+
+    async def rollback(self, number: int, change: Change = KEEP) -> Document:
+        """
+        Make a new generation with the content of an old one.
+        """
+        return await self.change("POST", f"/api/v1/generations/{number}/rollback", change=change)
+
+    async def confirm(self, number: int) -> Document:
+        """
+        Keep a generation that would be undone.  Each call has a connection of its own, so that it proves the new path.
+        """
+        return await self.change("POST", f"/api/v1/generations/{number}/confirm")
+
+    async def make_token(self, document: Document) -> Document:
+        """
+        Make a token; C{secret} is shown only in this answer.
+        """
+        return await self.change("POST", "/api/v1/tokens", document)
+
+    async def revoke_token(self, ident: str) -> None:
+        """
+        Revoke a token.
+        """
+        await self.change("DELETE", _path("tokens", ident))
+
+
+def _path(kind: str, *names: str) -> str:
+    return "/".join(("/api/v1", kind, *(quote(name, safe="") for name in names)))
+
+
+def _listed(document: Document, member: str) -> list[Document]:
+    found: list[Document] = document[member]
+    return found
+
+
+def _shown(base: str) -> str:
+    return "the admin socket" if base == "http://localhost" else base
