@@ -84,7 +84,7 @@ def test_refused_request(what: str, minor: int, raw: bytes, status: int, code: s
         ("205 is like any other", 205, b"GET", 1, LENGTH, 5),
     ],
 )
-def test_response(what: str, status: int, method: bytes, minor: int, raw: bytes, framing: int) -> None:
+def test_response(what: str, status: int, method: bytes, minor: int, raw: bytes, framing: int) -> None:  # noqa: PLR0917 - an argument a column
     """Some responses never have content, whatever their fields say; one without framing ends with its connection."""
     assert response_framing(status, method, minor, fields(raw)) == framing, what
 

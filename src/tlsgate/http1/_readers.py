@@ -281,7 +281,7 @@ class RequestReader(_Reader):
             return self.next_event()
         match = REQUEST_LINE.fullmatch(buffer, 0, line_end)
         if match is None:
-            self._complain(buffer[:line_end])
+            self._complain(buffer[: line_end + 2])
         method, target, minor_digit = match.groups()
         limits = self._limits
         if len(target) > limits.target:
@@ -314,18 +314,18 @@ class RequestReader(_Reader):
             # The line has only now become complete; when the rest of the head dribbles in, it is not looked at again.
             match = REQUEST_LINE.fullmatch(buffer, begin, line_end)
             if match is None or len(match[2]) > limits.target:
-                self._complain(buffer[begin:line_end])
+                self._complain(buffer[begin : line_end + 2])
         if 0 <= line_end < len(buffer) - 3 - limits.fields:
             raise ProtocolViolation("fields too large", 431, "fields-too-large")
         self._check_partial_lines(buffer, "the head")
 
     def _complain(self, line: bytes) -> NoReturn:
         # Only refused heads pay for this.
-        limits = self._limits
-        if len(line) > limits.target + _START_LINE:
-            raise ProtocolViolation("request line too long", 414, "target-too-long")
         if STRAY_LINE_END.search(line):
             raise ProtocolViolation("bare CR or LF in the head", code="bare-line-end")
+        line = line.removesuffix(b"\r\n")
+        if len(line) > self._limits.target + _START_LINE:
+            raise ProtocolViolation("request line too long", 414, "target-too-long")
         match = REQUEST_LINE_OF_ANY.fullmatch(line)
         if match is None:
             raise ProtocolViolation("malformed request line", code="request-line")
