@@ -264,6 +264,13 @@ def test_key_mismatch_and_no_leaf(make, family) -> None:
     assert refused(certificate=family.low.pem + family.root.pem, key=stranger.key_pem, now=NOW) == "no-leaf"
 
 
+def test_a_ca_that_names_hosts_is_a_mismatch(make, workshop) -> None:
+    """
+    What C{openssl req -x509} makes is marked as a CA's, but names a host: with a stranger's key it is a mismatch.
+    """
+    assert refused(certificate=workshop["c.pem"], key=make("b.test").key_pem, now=NOW) == "key-mismatch"
+
+
 def test_refuses_what_has_expired(make) -> None:
     """
     An expired certificate is refused with its date; one of the future is not.

@@ -16,7 +16,7 @@ from ..problems import Finding, Problem, Severity
 from ..sites import ServerCertificate
 from ..tls import CertificateRefused, server_context
 from ._chain import Roots, build_chain, is_self_signed, system_roots
-from ._extensions import is_authority
+from ._extensions import is_authority, names_of
 from ._keys import ServerKey, check_key, fits, key_type, read_key, same_public_key
 from ._material import ODD, Material, gather
 from ._pkcs12 import open_pkcs12
@@ -205,7 +205,8 @@ def _no_pair(certificates: Sequence[x509.Certificate], keys: Sequence[PrivateKey
             "The public key in the certificate is of a kind that cannot be read here; use a certificate with RSA, "
             "P-256, P-384, P-521 or Ed25519.",
         )
-    if all(is_authority(one) for one in certificates):
+    # `openssl req -x509` marks every certificate as a CA's; one that names hosts was meant for a server all the same.
+    if all(is_authority(one) and not names_of(one) for one in certificates):
         return Problem(
             "no-leaf",
             "There are only certificates of CAs here, and none belongs to the private key; add the certificate that "
