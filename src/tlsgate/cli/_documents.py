@@ -4,6 +4,7 @@ Settings documents: check one offline, apply one, and change a site's settings b
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,13 +66,34 @@ def check(session: Session, *, file: Path) -> None:
 
 
 @click.command(cls=Command)
-@click.argument("file", type=FILE)
+@click.argument("file", type=FILE, required=False)
+@click.option("--patch", default=None, metavar="JSON", help="Instead of FILE: merge this into the settings (RFC 7396).")
 @changing
 @pass_session
-def apply(session: Session, *, file: Path, wish: Wish) -> None:
+def apply(session: Session, *, file: Path | None, patch: str | None, wish: Wish) -> None:
     """
     Put a TOML document into force in place of the stored settings.
     """
+    if (file is None) == (patch is None):
+        raise click.UsageError("Name a file, or give a --patch.")
+    if file is None:
+        merge = _patch(patch or "")
+        answer = session.ask(
+            lambda client: client.change("PATCH", "/api/v1/settings", merge, wish.change(), merge=True)
+        )
+        tell_change(session, answer, wish, "The settings are changed")
+    else:
+        _apply_file(session, file, wish)
+
+
+def _patch(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"is not JSON: {error}", param_hint="--patch") from None
+
+
+def _apply_file(session: Session, file: Path, wish: Wish) -> None:
     from ..settings import read_toml  # noqa: PLC0415  # as above
 
     text = _text(file)
@@ -116,7 +138,6 @@ class _Configure(SettingsCommand):
     model = "SiteSettings"
     without = ("name", "hosts", "upstream")
     spellings = {
-        ("redirect", "mode"): ("--redirect",),
         ("hsts", "enabled"): ("--hstsEnabled",),
         ("hsts", "max_age"): ("--hstsMaxAge",),
         ("trusted_peers",): ("--trustedProxies",),

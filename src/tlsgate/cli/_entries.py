@@ -59,7 +59,7 @@ class _BindingCommand(SettingsCommand):
 class _SiteCommand(SettingsCommand):
     model = "SiteSettings"
     without = ("name",)
-    spellings = {("redirect", "mode"): ("--redirect",), ("hosts",): ("--host",)}
+    spellings = {("hosts",): ("--host",)}
 
 
 class _UpstreamCommand(SettingsCommand):

@@ -28,15 +28,19 @@ def _schema_of(model: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     return definitions[model], definitions
 
 
-def _leaves(
+def _members(
     schema: Mapping[str, Any], definitions: Mapping[str, Any], path: Path = ()
-) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+) -> Iterator[tuple[Path, Mapping[str, Any], bool]]:
+    """
+    All settings, and the tables that hold them.
+
+    @return: path, schema, and whether it is a table.
+    """
     for name, member in schema["properties"].items():
         reference = member.get("$ref", "").removeprefix("#/$defs/")
+        yield (*path, name), member, bool(reference)
         if reference:
-            yield from _leaves(definitions[reference], definitions, (*path, name))
-        else:
-            yield (*path, name), member
+            yield from _members(definitions[reference], definitions, (*path, name))
 
 
 def _metavar(schema: Mapping[str, Any]) -> str:
@@ -119,6 +123,37 @@ class SettingOption(click.Option):
         context.meta.setdefault(META, {})[self.path] = read
 
 
+class TableOption(click.Option):
+    """
+    An option that stands for a whole table: C{null} puts all of it back to its defaults.
+
+    @ivar main: the setting that a plain word is for, as C{mode} in C{--redirect=all}; empty for none.
+    """
+
+    def __init__(self, path: Path, main: str, description: str) -> None:
+        self.path = path
+        self.main = main
+        super().__init__(
+            ["--" + "-".join(path).replace("_", "-"), "_".join(("table", *path))],
+            metavar="MODE" if main else "null",
+            help=f"The same as --{path[-1]}-{main}." if main else description,
+            hidden=not main,
+            expose_value=False,
+            callback=self._keep,
+        )
+
+    def _keep(self, context: click.Context, parameter: click.Parameter, value: Any) -> None:
+        if value is None:
+            return
+        chosen = context.meta.setdefault(META, {})
+        if value == "null":
+            chosen[self.path] = None
+        elif self.main:
+            chosen[(*self.path, self.main)] = value
+        else:
+            raise click.BadParameter("is a table; name a setting in it, or null", ctx=context, param=parameter)
+
+
 class SettingsCommand(Command):
     """
     A command with an option for each setting of a model.
@@ -126,11 +161,13 @@ class SettingsCommand(Command):
     @ivar model: its name in the schema.
     @ivar without: settings that the command names otherwise.
     @ivar spellings: further names of an option.
+    @ivar plain_words: tables for which a word may stand, and the setting that is meant.
     """
 
     model: str = ""
     without: tuple[str, ...] = ()
     spellings: Mapping[Path, tuple[str, ...]] = {}
+    plain_words: Mapping[Path, str] = {("redirect",): "mode"}
 
     _made: list[click.Parameter] | None = None
 
@@ -141,8 +178,10 @@ class SettingsCommand(Command):
         if self._made is None:
             schema, definitions = _schema_of(self.model)
             self._made = [
-                SettingOption(path, leaf, ["--" + "-".join(path).replace("_", "-"), *self.spellings.get(path, ())])
-                for path, leaf in _leaves(schema, definitions)
+                TableOption(path, self.plain_words.get(path, ""), leaf.get("description", ""))
+                if is_table
+                else SettingOption(path, leaf, ["--" + "-".join(path).replace("_", "-"), *self.spellings.get(path, ())])
+                for path, leaf, is_table in _members(schema, definitions)
                 if path[0] not in self.without
             ]
         own = super().get_params(ctx)
@@ -157,6 +196,8 @@ def chosen_settings(context: click.Context) -> dict[str, Any]:
     for path, value in context.meta.get(META, {}).items():
         table = document
         for step in path[:-1]:
-            table = table.setdefault(step, {})
+            if not isinstance(table.setdefault(step, {}), dict):
+                table[step] = {}
+            table = table[step]
         table[path[-1]] = value
     return document

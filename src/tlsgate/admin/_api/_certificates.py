@@ -138,12 +138,12 @@ def _read(call: Call, name: str | None) -> tuple[ReadResult, list[str]]:
 
 def _answer(call: Call, outcome: Outcome, read: ReadResult, sent: list[str], *, status: int, name: str = "") -> Answer:
     files = {"pfx": "certificate.pfx"}
-    verb = "import-pfx" if "pfx" in sent else "upload"
+    verb = ["import-pfx"] if "pfx" in sent else ["upload", "--no-default"]
     options = [f"--{part}={files.get(part, part + '.pem')}" for part in sent]
     return changed(
         call,
         outcome,
-        ["certificate", verb, f"--name={read.certificate.name}", *options],
+        ["certificate", *verb, f"--name={read.certificate.name}", *options],
         parts=[*sent, *([f"name={name}"] if name else [])],
         findings=read.findings,
         status=status,

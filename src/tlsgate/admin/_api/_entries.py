@@ -179,7 +179,7 @@ async def replace(call: Call, kind: str, check: Check = _nothing) -> Answer:
     return changed(
         call,
         outcome,
-        [kind, "set", *_options(body)],
+        [kind, "set", "--replace", *_options(body)],
         document=body,
         status=200 if exists else 201,
         shown={kind: _shown(call, kind, body)},

@@ -4,6 +4,8 @@ C{/api/v1/settings}: the whole document.
 
 from __future__ import annotations
 
+import json
+
 from ...settings import Draft, hide_secrets, json_schema, keep_secrets, merge_patch, to_toml
 from .._bodies import json_object
 from .._changing import changed, make_change
@@ -80,4 +82,6 @@ async def patch_settings(call: Call) -> Answer:
         draft.document = keep_secrets(merge_patch(draft.document, patch), draft.document)
 
     outcome = await make_change(call, edit)
-    return changed(call, outcome, ["apply", "tlsgate.toml"], document=hide_secrets(patch))
+    shown = hide_secrets(patch)
+    command = ["apply", f"--patch={json.dumps(shown, ensure_ascii=False)}"]
+    return changed(call, outcome, command, document=shown)

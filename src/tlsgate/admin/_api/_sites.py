@@ -148,13 +148,17 @@ def _show_part(call: Call, part: str) -> Answer:
 async def _put_part(call: Call, part: str) -> Answer:
     name = call.parameters["name"]
     body = json_object(call)
+    old = find_effective(call, "site", name)[part]
+    defaults = SITE["$defs"]["SiteSettings"]["properties"][part]["default"]
 
     def edit(draft: Draft) -> None:
         editable(draft, "site", name)[part] = body
 
     outcome = await make_change(call, edit)
     shown = body if call.query.get("dry_run") else find_effective(call, "site", name)[part]
-    options = settings_options({part: body})
+    # PUT puts what is not named back to its default; options change only what they name.
+    back = {key: None for key, value in old.items() if key not in body and value != defaults.get(key)}
+    options = settings_options({part: {**body, **back}})
     # Octopus's and our own spelling: --redirect=all rather than --redirect-mode=all.
     options = [option.replace("--redirect-mode=", "--redirect=") for option in options]
     command = ["configure", *([] if name == "default" else [f"--site={name}"]), *options]
