@@ -65,7 +65,7 @@ CHUNK_LINE_PADDED: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*+(?:;" + _VALU
 # RFC 9110 section 7.2   Host = uri-host [ ":" port ]; RFC 3986 section 3.2.2
 # A registered name of the characters that names are made of; no userinfo, path, query or percent-encoding.
 HOST: Final = re.compile(
-    rb"(?P<name>[A-Za-z0-9_](?:[A-Za-z0-9_.\-]{0,253}[A-Za-z0-9_.])?|\[[0-9A-Fa-f:.]{2,45}\])(?::(?P<port>[0-9]{0,5}))?"
+    rb"([A-Za-z0-9_](?:[A-Za-z0-9_.\-]{0,253}[A-Za-z0-9_.])?|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{0,5}))?"
 )
 
 # RFC 9112 section 2.2   a bare CR or LF inside a head is never a line end for us.  A last CR may get its LF yet.

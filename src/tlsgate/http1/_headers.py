@@ -22,6 +22,9 @@ Line = tuple[bytes, bytes]
 # a malformed list.
 _KNOWN_CODINGS = frozenset({b"chunked", b"gzip", b"x-gzip", b"deflate", b"compress", b"x-compress", b"identity", b""})
 
+# What nearly every C{Connection} field says: looking it up takes a tenth of the time of splitting it.
+_USUAL_OPTIONS = {value: frozenset({value.lower()}) for value in (b"keep-alive", b"Keep-Alive", b"close", b"Close")}
+
 
 class Fields:
     """
@@ -76,7 +79,8 @@ class Fields:
         if b"transfer-encoding" in self.first:
             self._read_codings(b",".join(self._all(b"transfer-encoding")))
         if b"connection" in self.first:
-            self.connection = frozenset(_elements(b",".join(self._all(b"connection"))))
+            options = b",".join(self._all(b"connection"))
+            self.connection = _USUAL_OPTIONS.get(options) or frozenset(_elements(options))
         self.hosts = self._all(b"host")
         if len(self.hosts) == 1:
             try:
@@ -183,10 +187,10 @@ def host_name(value: bytes) -> bytes:
     match = HOST.fullmatch(value)
     if match is None:
         raise ProtocolViolation("malformed Host", code="host")
-    port = match["port"]
+    name, port = match.groups()
     if port and int(port) > 65535:
         raise ProtocolViolation("port out of range in Host", code="host")
-    name: bytes = match["name"].lower()
+    name = name.lower()
     if b".." in name:
         raise ProtocolViolation("empty label in Host", code="host")
-    return name[:-1] if name.endswith(b".") and len(name) > 1 else name
+    return name.removesuffix(b".")
