@@ -1,0 +1,578 @@
+"""
+What can be asked of ACME: order, follow, proceed, cancel, renew, revoke; and what happens by itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from random import Random, SystemRandom
+from threading import Thread
+from typing import Any, Final
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
+
+from ..certificates import KEY_TYPES, timestamp
+from ..changes import Changes
+from ..interfaces import IDataPlane
+from ..problems import Finding, Problem
+from ..settings import StoredCertificate, check_certificate_name
+from ..sites import ServerCertificate
+from ..tls import normalise
+from ._accounts import Account, Accounts
+from ._budget import LIMITS, Budget, Limits
+from ._ca import CA
+from ._challenges import Challenges
+from ._client import Clients, InThread
+from ._fulfilment import Fulfilment, OrderTerms, Slots
+from ._issuance import Issuance
+from ._order import FINAL, Order, OrderFiles, OrderRequest, OrderState
+from ._preflight import Preflight
+from ._problems import OrderFailed, OrderProblem
+from ._renewal import REHEARSE_AFTER, Renewals
+from ._temporary import TemporaryListener
+
+__all__ = ["REASONS", "Acme", "make_acme"]
+
+#: Seconds between looks at the clock.
+TICK: Final = 60.0
+
+#: Threads for requests to CAs and programs; each order makes one at a time.
+THREADS: Final = 16
+
+#: Seconds that orders get to put things away when the gate stops.
+STOP_TIMEOUT: Final = 5.0
+
+#: A CA allows as many (RFC 8555 leaves it open; Let's Encrypt says 100).
+MAX_NAMES: Final = 100
+
+#: RFC 5280 section 5.3.1, those that a subscriber may give.
+REASONS: Final[Mapping[str, int]] = {
+    "unspecified": 0,
+    "keyCompromise": 1,
+    "affiliationChanged": 3,
+    "superseded": 4,
+    "cessationOfOperation": 5,
+}
+
+Publish = Callable[[str, Mapping[str, Any]], object]
+
+
+def make_acme(
+    *,
+    reactor: Any,
+    changes: Changes,
+    data_plane: IDataPlane,
+    state: Path,
+    publish: Publish,
+    wall: Callable[[], float] = time.time,
+    random: Random | None = None,
+    limits: Mapping[str, Limits] = LIMITS,
+    patience: float = 120.0,
+) -> Acme:
+    """
+    Put ACME together; it does nothing before L{Acme.start}.
+
+    @param changes: started by then; its effective settings hold the C{[acme]} table.
+    @param state: the state folder; C{acme} in it is made when it is needed.
+    @param publish: told of every step of every order, as an event of kind C{order}.
+    @param wall: Unix time.
+    @param limits: the CAs' rate limits, by host.
+    @param patience: seconds for which a CA that does not answer is asked again, before the order fails.
+    """
+    return Acme(
+        reactor=reactor,
+        changes=changes,
+        data_plane=data_plane,
+        folder=state / "acme",
+        publish=publish,
+        wall=wall,
+        random=random or SystemRandom(),
+        limits=limits,
+        patience=patience,
+    )
+
+
+class Acme:
+    """
+    The ACME room of a running gate.  All methods are called from the reactor's thread.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        *,
+        reactor: Any,
+        changes: Changes,
+        data_plane: IDataPlane,
+        folder: Path,
+        publish: Publish,
+        wall: Callable[[], float],
+        random: Random,
+        limits: Mapping[str, Limits],
+        patience: float,
+    ) -> None:
+        self._reactor = reactor
+        self._changes = changes
+        self._publish = publish
+        self._wall = wall
+        self._pool = ThreadPool(0, THREADS, name="acme")
+        # A CA that does not answer must not hold up the end of the process.
+        factory: Any = partial(Thread, daemon=True)
+        self._pool.threadFactory = factory
+        in_thread: InThread = partial(deferToThreadPool, reactor, self._pool)
+        self._in_thread = in_thread
+        self._files = OrderFiles(folder / "orders")
+        self._orders: dict[str, Order] = {}
+        self._running: dict[str, Deferred[None]] = {}
+        self._cancelled: set[str] = set()
+        self._holds: dict[str, Deferred[None]] = {}
+        self._results = dict.fromkeys(sorted(FINAL), 0)
+        self._stopping = False
+        self._timer: Any = None
+        self._ticking: Deferred[None] | None = None
+        self._accounts = Accounts(folder / "accounts")
+        self._clients = Clients(self._accounts, reactor, in_thread, patience)
+        self._budget = Budget(folder / "record.json", limits)
+        self._renewals = Renewals(folder / "renewals.json", random)
+        self._challenges = Challenges(
+            data_plane=data_plane,
+            snapshot=lambda: changes.snapshot,
+            settings=self._settings,
+            listener=TemporaryListener(reactor),
+            hooks=folder / "hooks",
+            in_thread=in_thread,
+            wall=wall,
+        )
+        self._preflight = Preflight(reactor, in_thread, self._challenges, self._resolver, self._port)
+        self._slots = Slots(lambda: self._settings().parallel_orders)
+        self._fulfilment = Fulfilment(
+            clock=reactor,
+            in_thread=in_thread,
+            wall=wall,
+            settings=self._settings,
+            changes=changes,
+            clients=self._clients,
+            issuance=Issuance(reactor, in_thread, self._challenges, self._note, self._hold),
+            preflight=self._preflight,
+            budget=self._budget,
+            slots=self._slots,
+            note=self._note,
+        )
+
+    def _settings(self) -> Any:
+        return self._changes.effective.acme
+
+    def _resolver(self) -> tuple[str, int] | None:
+        host, _, port = self._settings().dns_resolver.rpartition(":")
+        return (host, int(port)) if host else None
+
+    def _port(self) -> int:
+        port: int = self._settings().http_01_port
+        return port
+
+    # -- life
+
+    async def start(self) -> None:
+        """
+        Take up the orders that were interrupted, and watch over what is to be renewed.
+        """
+        self._pool.start()
+        await self._in_thread(self._budget.load)
+        await self._in_thread(self._renewals.load)
+        for order in await self._in_thread(self._files.load):
+            self._orders[order.id] = order
+            if not order.ended:
+                self._launch(order)
+        self._timer = self._reactor.callLater(0, self._tick)
+
+    async def stop(self) -> None:
+        """
+        Leave running orders where they are, to be taken up again; one that changes what serves ends first.
+        """
+        self._stopping = True
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        waiting = list(self._running.values())
+        if self._ticking is not None:
+            waiting.append(self._ticking)
+            self._ticking.cancel()
+        for order_id, running in list(self._running.items()):
+            if self._orders[order_id].state != "installing":
+                running.cancel()
+        ended = DeferredList(waiting, consumeErrors=True)
+        limit = self._reactor.callLater(STOP_TIMEOUT, ended.cancel)
+        try:
+            await ended
+        except CancelledError:
+            pass
+        if limit.active():
+            limit.cancel()
+        if not self._pool.working:
+            self._pool.stop()
+
+    # -- what is asked
+
+    async def preflight(self, request: OrderRequest) -> list[Finding]:
+        """
+        What an order would meet, without making it.
+
+        @raise Problem: the request is not possible.
+        @raise OrderFailed: the CA cannot be asked what it is called.
+        """
+        request = self._checked(request)
+        order = Order.new(request, author="", directory=self._settings().directory, now=self._wall())
+        found = list(self._budget.findings(order.directory, request.names, self._wall()))
+        terms = self._fulfilment.terms(order)
+        opened = self._clients.open(order.directory, terms, ca_file=self._settings().ca_file, register=False)
+        async with opened as client:
+            identities = client.entry.caa_identities
+            registered, wants = client.account.url, client.entry
+        if not registered and not terms.agreed:
+            raise OrderFailed(OrderProblem.of("terms-not-agreed", instance=wants.terms))
+        found += await self._preflight.findings(request.names, challenge=request.challenge, identities=identities)
+        return found
+
+    async def order(self, request: OrderRequest, *, author: str) -> Order:
+        """
+        Begin an order.
+
+        @return: it goes on by itself.
+
+        @raise Problem: C{in-use}: one for this certificate runs already; C{parameter-invalid}; C{storage-failed}.
+        """
+        request = self._checked(request)
+        return await self._begin(request, author)
+
+    async def renew(self, name: str, *, author: str) -> Order:
+        """
+        Renew a certificate now.
+
+        @raise Problem: as L{order}; C{not-found}.
+        """
+        return await self._begin(self._again(name), author)
+
+    async def revoke(self, name: str, *, author: str, reason: str = "keyCompromise") -> Order:
+        """
+        Replace a certificate by one with a new key, and revoke it then.
+
+        @param reason: one of C{unspecified}, C{keyCompromise}, C{affiliationChanged}, C{superseded},
+            C{cessationOfOperation}.
+
+        @raise Problem: as L{order}; C{not-found}.
+        """
+        if reason not in REASONS:
+            raise Problem("parameter-invalid", f"The reason is one of {', '.join(REASONS)}.")
+        return await self._begin(attrs.evolve(self._again(name), revoke=REASONS[reason]), author)
+
+    def find(self, order_id: str) -> Order:
+        """
+        @raise Problem: C{not-found}.
+        """
+        found = self._orders.get(order_id)
+        if found is None:
+            raise Problem("not-found", f"There is no order {order_id!r}.")
+        return found
+
+    def orders(self) -> list[Order]:
+        """
+        All orders that are remembered, newest first: those that run, and the history.
+        """
+        return sorted(self._orders.values(), key=lambda order: order.created, reverse=True)
+
+    async def proceed(self, order_id: str) -> Order:
+        """
+        Let the CA look at what was put in place by hand.
+
+        @raise Problem: C{not-found}; C{in-use}: the order does not wait for that.
+        """
+        order = self.find(order_id)
+        hold = self._holds.pop(order_id, None)
+        if hold is None:
+            raise Problem("in-use", f"The order does not wait for a person; it is {order.state}.")
+        hold.callback(None)
+        return order
+
+    async def cancel(self, order_id: str) -> Order:
+        """
+        Give an order up.
+
+        @raise Problem: C{not-found}; C{in-use}: it has ended, or its certificate is being put in force.
+        """
+        order = self.find(order_id)
+        running = self._running.get(order_id)
+        if running is None or order.state in ("installing", "revoking"):
+            raise Problem("in-use", f"The order cannot be cancelled any more; it is {order.state}.")
+        self._cancelled.add(order_id)
+        running.cancel()
+        return order
+
+    async def roll_over(self) -> Account:
+        """
+        Give the account a new key.
+
+        @raise OrderFailed: the CA did not take it.
+        """
+        settings = self._settings()
+        terms = OrderTerms(settings.email, settings.agree_terms)
+        return await self._clients.roll_over(settings.directory, terms, ca_file=settings.ca_file)
+
+    async def accounts(self) -> list[Account]:
+        """
+        The accounts that are registered.
+        """
+        found: list[Account] = await self._in_thread(self._accounts.all)
+        return found
+
+    def renewals(self) -> list[dict[str, Any]]:
+        """
+        When each certificate is to be renewed, and how that goes.
+        """
+        rows = []
+        for name, stored in self._renewable().items():
+            known = self._renewals.of(name, stored.certificate)
+            due = known.due_at(stored.certificate, self._settings().renew_before)
+            rows.append(
+                {
+                    "name": name,
+                    "directory": stored.details.get("directory", ""),
+                    "renew_at": timestamp(due),
+                    "window": [timestamp(at) for at in known.window] if known.window is not None else None,
+                    "explanation": known.explanation,
+                    "failures": known.failures,
+                    "retry_at": timestamp(known.retry_at) if known.failures else None,
+                    "code": known.code,
+                    "detail": known.said,
+                }
+            )
+        return rows
+
+    def results(self) -> Mapping[str, int]:
+        """
+        Orders that ended, since the start: C{valid}, C{invalid}, C{cancelled}.
+        """
+        return dict(self._results)
+
+    def findings(self) -> Iterable[Finding]:
+        """
+        Renewals that fail.
+        """
+        certificates = {name: stored.certificate for name, stored in self._renewable().items()}
+        return self._renewals.findings(certificates, self._wall())
+
+    # -- beginning
+
+    def _checked(self, request: OrderRequest) -> OrderRequest:
+        """
+        @raise Problem: C{parameter-invalid}.
+        """
+        check_certificate_name(request.name)
+        settings = self._settings()
+        names: dict[str, None] = {}
+        for given in request.names:
+            name = normalise(given)
+            if not name or ("*" in name and request.challenge not in ("dns-01", "")):
+                said = "needs the challenge dns-01" if name else "is neither a host name nor an address"
+                raise Problem("parameter-invalid", f"“{given[:80]}” {said}.")
+            names[name] = None
+        if not 1 <= len(names) <= MAX_NAMES:
+            raise Problem("parameter-invalid", f"A certificate is for 1 to {MAX_NAMES} names.")
+        wild = any(name.startswith("*.") for name in names)
+        key_type = request.key_type or settings.key_type
+        if key_type not in KEY_TYPES:
+            raise Problem("parameter-invalid", f"The key type is one of {', '.join(KEY_TYPES)}.")
+        if any(entry.name == request.name for entry in self._changes.effective.certificates):
+            raise Problem("in-use", f"The certificate {request.name!r} comes from files; choose another name.")
+        return attrs.evolve(
+            request,
+            names=tuple(names),
+            challenge=request.challenge or ("dns-01" if wild else settings.challenge),
+            key_type=key_type,
+            profile=request.profile or settings.profile,
+            preferred_chain=request.preferred_chain or settings.preferred_chain,
+        )
+
+    def _renewable(self) -> dict[str, StoredCertificate]:
+        return {name: stored for name, stored in self._changes.current.certificates.items() if stored.source == "acme"}
+
+    def _again(self, name: str) -> OrderRequest:
+        """
+        The order that made a certificate, to be made again.
+        """
+        stored = self._changes.current.certificates.get(name)
+        if stored is None:
+            raise Problem("not-found", f"There is no certificate named {name!r}.")
+        if stored.source != "acme":
+            raise Problem("parameter-invalid", f"The certificate {name!r} was not ordered from an ACME CA.")
+        details = stored.details
+        return self._checked(
+            OrderRequest(
+                name=name,
+                names=tuple(details.get("names") or stored.certificate.names),
+                challenge=details.get("challenge", ""),
+                key_type=details.get("key_type", ""),
+                profile=details.get("profile", ""),
+                preferred_chain=details.get("preferred_chain", ""),
+                renewal=True,
+                replaces=stored.certificate.chain.decode("ascii"),
+            )
+        )
+
+    async def _begin(self, request: OrderRequest, author: str) -> Order:
+        for other in self._running:
+            if self._orders[other].request.name == request.name:
+                raise Problem(
+                    "in-use", f"An order for the certificate {request.name!r} runs already: {other}.", order=other
+                )
+        if not request.renewal and request.challenge == "http-01" and self._challenges.reachable() == "never":
+            # Nothing here can ever be reached by the CA's request, so a person must answer it.
+            self._challenges.hold_port("look")
+            reachable = self._challenges.reachable() != "never"
+            await self._challenges.release_port("look")
+            request = request if reachable else attrs.evolve(request, manual=True)
+        order = Order.new(request, author=author, directory=self._settings().directory, now=self._wall())
+        self._orders[order.id] = order
+        self._running[order.id] = Deferred()  # Holds the certificate's name while the file is written.
+        try:
+            await self._in_thread(self._files.save, order.id, order.to_file())
+        except OSError as error:
+            del self._orders[order.id], self._running[order.id]
+            raise Problem("storage-failed", f"The order cannot be saved: {error.strerror}.") from error
+        self._launch(order)
+        return order
+
+    def _launch(self, order: Order) -> None:
+        running: Deferred[None] = Deferred.fromCoroutine(self._run(order))
+        if not order.ended:
+            self._running[order.id] = running
+            running.addBoth(self._ended, order)
+
+    def _ended(self, result: object, order: Order) -> None:
+        self._running.pop(order.id, None)
+        self._holds.pop(order.id, None)
+        self._cancelled.discard(order.id)
+
+    # -- running
+
+    async def _run(self, order: Order) -> None:
+        try:
+            # In a turn of its own, so that whoever began it sees it as it began.
+            await deferLater(self._reactor, 0, lambda: None)
+            await self._fulfilment.run(order)
+        except CancelledError:
+            if order.id not in self._cancelled:
+                return  # The gate stops; the order is taken up when it starts again.
+            order.problem = OrderProblem.of("cancelled")
+            await self._note(order, "cancelled", "Somebody cancelled the order.")
+        except OrderFailed as failed:
+            await self._failed(order, failed.problem)
+        except Exception as error:  # the edge of an order: whatever it is, the order ends and says so
+            self._log.failure("order {order} broke", order=order.id)
+            await self._failed(order, OrderProblem.of("internal", said=type(error).__name__))
+
+    async def _failed(self, order: Order, problem: OrderProblem) -> None:
+        order.problem = problem
+        said = f" ({problem.said})" if problem.said else ""
+        self._log.warn(
+            "order {order} for certificate {name} failed: {detail}{said}",
+            order=order.id,
+            name=order.request.name,
+            detail=problem.sentence,
+            said=said,
+        )
+        stored = self._renewable().get(order.request.name)
+        if order.request.renewal and stored is not None:
+            self._renewals.failed(order.request.name, stored.certificate, problem, self._wall())
+            await self._save_renewals()
+        await self._note(order, "invalid", problem.sentence)
+
+    async def _note(self, order: Order, state: OrderState, message: str) -> None:
+        """
+        Something happened to an order: keep it, and tell.
+        """
+        order.note(state, message, self._wall())
+        if order.ended:
+            self._results[state] += 1
+            order.key = b""
+        try:
+            await self._in_thread(self._files.save, order.id, order.to_file())
+        except OSError as error:
+            self._log.error("order {order} cannot be saved: {reason}", order=order.id, reason=error.strerror)
+        self._publish("order", order.as_json())
+
+    async def _hold(self, order: Order) -> None:
+        proceed: Deferred[None] = Deferred()
+        self._holds[order.id] = proceed
+        await self._fulfilment.on_hold(order, proceed)
+
+    # -- what happens by itself
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._ticking = Deferred.fromCoroutine(self._look())
+        self._ticking.addErrback(self._tick_failed)
+        self._ticking.addBoth(self._tick_ended)
+
+    def _tick_failed(self, failure: Any) -> None:
+        if not failure.check(CancelledError):
+            self._log.failure("renewals could not be looked at", failure=failure)
+
+    def _tick_ended(self, result: object) -> None:
+        self._ticking = None
+        if not self._stopping:
+            self._timer = self._reactor.callLater(TICK, self._tick)
+
+    async def _look(self) -> None:
+        """
+        Ask CAs for their windows where it is time, and begin the renewals that are due.
+        """
+        renewable = self._renewable()
+        self._renewals.keep_only(renewable)
+        busy = {self._orders[order].request.name for order in self._running}
+        for name, stored in renewable.items():
+            certificate, now = stored.certificate, self._wall()
+            known = self._renewals.of(name, certificate)
+            # RFC 9773 section 4.3: not after the certificate has ended.
+            if known.wants_window(now) and now < certificate.not_after:
+                await self._ask_window(name, stored)
+                known = self._renewals.of(name, certificate)
+            if name in busy or not known.is_due(certificate, self._settings().renew_before, now):
+                continue
+            request = self._again(name)
+            rehearse = known.failures >= REHEARSE_AFTER and bool(self._fulfilment.staging())
+            try:
+                await self._begin(attrs.evolve(request, staging_first=rehearse), "gate")
+            except Problem as problem:
+                self._log.error("certificate {name} is not renewed: {reason}", name=name, reason=problem.detail)
+
+    async def _ask_window(self, name: str, stored: StoredCertificate) -> None:
+        window = None
+        certificate: ServerCertificate = stored.certificate
+        directory = stored.details.get("directory", "")
+        if directory:
+            terms = OrderTerms("", False)
+            try:
+                opened = self._clients.open(directory, terms, ca_file=self._settings().ca_file, register=False)
+                async with opened as client:
+                    if client.entry.renewal_info:
+                        window = await client.call(CA.window_of, certificate.chain)
+            except OrderFailed as failed:
+                self._log.info(
+                    "the CA did not say when to renew {name}: {reason}", name=name, reason=failed.problem.said
+                )
+        self._renewals.told(name, certificate, window, self._wall())
+        await self._save_renewals()
+
+    async def _save_renewals(self) -> None:
+        try:
+            await self._in_thread(self._renewals.save, self._renewals.content())
+        except OSError as error:
+            self._log.error("what is known about renewals cannot be saved: {reason}", reason=error.strerror)

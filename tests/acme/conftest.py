@@ -1,0 +1,10 @@
+"""
+The modules beside this file are imported by their plain names, since tests folders are no packages.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
