@@ -30,6 +30,17 @@ Parts = dict[str, bytes | str]
 
 READ = click.File("rb")
 
+#: openssl's words for what stands in a subject, and the API's.
+SUBJECT = {
+    "CN": "common_name",
+    "O": "organization",
+    "OU": "organizational_unit",
+    "L": "locality",
+    "ST": "state",
+    "C": "country",
+    "emailAddress": "email",
+}
+
 
 def add_to(root: Group) -> None:
     """
@@ -265,7 +276,7 @@ def _subject(texts: tuple[str, ...]) -> dict[str, str]:
         field, equals, value = text.partition("=")
         if not equals:
             raise click.UsageError(f"--subject {text!r} is not FIELD=TEXT.")
-        found[field] = value
+        found[SUBJECT.get(field, field)] = value
     return found
 
 

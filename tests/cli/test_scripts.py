@@ -1,0 +1,92 @@
+"""
+What "show script" prints is a command that does the same change.
+"""
+
+import json
+import shlex
+from typing import Any
+
+import pytest
+
+CHANGES: list[tuple[str, str, Any]] = [
+    ("PUT", "/api/v1/sites/default/redirect", {"mode": "report", "exempt": ["/a'b,c", "10.0.0.0/8"], "status": 301}),
+    ("PUT", "/api/v1/sites/default/hsts", {"enabled": True, "max_age": 300, "include_subdomains": True}),
+    ("PUT", "/api/v1/sites/default/hsts", {}),
+    (
+        "PATCH",
+        "/api/v1/sites/default",
+        {"max_body": 7, "trusted_peers": ["10.0.0.0/8"], "redirect": {"mode": "report"}},
+    ),
+    ("PATCH", "/api/v1/sites/default", {"redirect": None, "max_body": None}),
+    ("PUT", "/api/v1/sites/default", {"hosts": ["*", "a.test"], "upstream": "app", "forwarded": True}),
+    ("POST", "/api/v1/sites", {"name": "x", "hosts": ["x.test"], "upstream": "app", "hsts": {"enabled": True}}),
+    ("DELETE", "/api/v1/sites/x", None),
+    ("POST", "/api/v1/upstreams", {"name": "f", "servers": [{"url": "http://127.0.0.1:1"}, {"url": "http://[::1]:2"}]}),
+    ("PATCH", "/api/v1/upstreams/f", {"selection": "consistent-hash", "health": {"path": "/ok", "interval": 2.5}}),
+    ("POST", "/api/v1/upstreams/f/drain", {"server": "http://127.0.0.1:1"}),
+    ("POST", "/api/v1/upstreams/f/resume", {"server": "http://127.0.0.1:1"}),
+    ("PUT", "/api/v1/upstreams/f", {"servers": [{"url": "http://127.0.0.1:3", "drain": True}], "hash_key": "target"}),
+    ("DELETE", "/api/v1/upstreams/f", None),
+    ("POST", "/api/v1/bindings", {"name": "b", "scheme": "https", "endpoint": "tcp:9443", "strict_sni": True}),
+    ("PUT", "/api/v1/bindings/b", {"scheme": "https", "endpoint": 9444, "proxy_protocol": ["10.0.0.0/8"]}),
+    ("DELETE", "/api/v1/bindings/b", None),
+    ("PATCH", "/api/v1/settings", {"timeouts": {"idle": 33}, "acme": {"email": "it's@a.test"}}),
+    ("POST", "/api/v1/certificates/self-signed", {"name": "s", "names": ["s.test", "10.0.0.1"], "days": 9}),
+    ("DELETE", "/api/v1/certificates/s", None),
+]
+
+
+def served(gate) -> tuple[Any, ...]:
+    """
+    What is in force, but for what is new each time.
+    """
+    changes = gate.harness.changes
+    certificates = {name: stored.certificate.names for name, stored in changes.current.certificates.items()}
+    return changes.effective.model_dump(mode="json"), certificates
+
+
+def test_each_command_does_what_the_call_did(gate, run) -> None:
+    """
+    Call, note, take back, run the script: the same is in force again, with the same reason.
+    """
+    for method, path, document in CHANGES:
+        before = gate.harness.changes.current.number
+        reply = gate.harness.call(method, f"{path}?reason=it%27s+time&force=default", document)
+        assert reply.status in (200, 201), (method, path, reply.body)
+        script = reply.json["script"]["cli"]
+        wanted = served(gate)
+        if reply.json["generation"] != before:
+            assert gate.harness.call("POST", f"/api/v1/generations/{before}/rollback").status == 200
+        name, *words = shlex.split(script)
+        assert name == "tlsgate"
+        ran = run(*words)
+        if ran.status == 2 and "Nothing is to be changed" in ran.err:
+            # A call that named nothing: there is nothing to run either.
+            assert reply.json["generation"] == before
+            continue
+        assert ran.status == 0, (script, ran.err)
+        assert served(gate) == wanted, script
+        if reply.json["generation"] != before:
+            assert gate.harness.changes.current.reason == "it's time", script
+
+
+@pytest.mark.parametrize("path", ["/app/https/settings/uploadCertificate", "/api/v1/certificates/default"])
+def test_uploads(gate, run, pair, monkeypatch, path) -> None:
+    """
+    The command of an upload works where the files have the names that it uses.
+    """
+    certificate, key = pair("up.test")
+    monkeypatch.chdir(certificate.parent)
+    content = {"certificate": certificate.read_text(), "key": key.read_text()}
+    reply = (
+        gate.harness.form("POST", path, {part: text.encode() for part, text in content.items()})
+        if "upload" in path
+        else gate.harness.call("PUT", path, content)
+    )
+    assert reply.status == 200, reply.body
+    wanted = served(gate)
+    assert gate.harness.call("POST", "/api/v1/generations/1/rollback?force=default").status == 200
+    ran = run(*shlex.split(reply.json["script"]["cli"])[1:])
+    assert ran.status == 0, ran.err
+    assert served(gate) == wanted
+    assert json.loads(json.dumps(reply.json["script"]))["curl"].startswith("curl --cacert")
