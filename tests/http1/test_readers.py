@@ -126,6 +126,15 @@ def test_equal_fields_are_parsed_once() -> None:
     assert third.fields is not first.fields  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(("size", "kept"), [(8_000, True), (8_300, False)])
+def test_large_fields_are_not_kept(size: int, kept: bool) -> None:
+    """An idle connection holds no more than 8 KiB of fields, whatever it has sent."""
+    reader = RequestReader(LIMITS)
+    reader.receive_data(padded_head(b"GET / HTTP/1.1", size) * 2)
+    first, second = reader.next_event(), reader.next_event()
+    assert (first.fields is second.fields) is kept  # type: ignore[union-attr]
+
+
 def test_content_state() -> None:
     """Between a head with content and its end a reader is in content; C{take_rest} gives up what is not read."""
     reader = RequestReader(LIMITS)
@@ -152,6 +161,7 @@ REFUSED_REQUESTS: list[tuple[str, bytes, int, str]] = [
     ("HTTP/0.9", b"GET /\r\n", 400, "request-line"),
     ("HTTP/0.9 with LF", b"GET /\n", 400, "bare-line-end"),
     ("the version in lower case", request(b"GET / http/1.1", b"Host: a"), 400, "request-line"),
+    ("HTTP/0.9 with a target of 20 kB", b"GET /" + b"a" * 20_000 + b"\r\n", 414, "target-too-long"),
     ("another protocol", request(b"GET / ICY/1.1", b"Host: a"), 400, "request-line"),
     ("HTTP/1.2", request(b"GET / HTTP/1.2", b"Host: a"), 505, "version"),
     ("HTTP/0.9 as a version", request(b"GET / HTTP/0.9"), 505, "version"),

@@ -57,6 +57,10 @@ HEAD, LENGTH, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, TRAILERS, CLOSE, ENDED = range(
 # What a start line may have beside its target (a request's method and version, all of a response's): generous.
 _START_LINE = 1024
 
+# The largest field section that is kept for the next comparison: ten thousand idle connections must not hold a large
+# head each, and fields that large seldom repeat.
+_KEPT = 8 * 1024
+
 
 @attrs.frozen(kw_only=True)
 class ReaderLimits:
@@ -123,6 +127,11 @@ class _Reader:
         """
         rest, self._buffer = self._buffer, b""
         return rest
+
+    def _parse_fields(self, raw: bytes) -> Fields:
+        fields = parse_fields(raw, self._limits.field_lines)
+        self._fields = fields if len(raw) <= _KEPT else None
+        return fields
 
     def _begin_content(self, framing: int) -> None:
         if framing > 0:
@@ -291,7 +300,7 @@ class RequestReader(_Reader):
         raw = buffer[line_end + 2 : end + 2]
         fields = self._fields
         if fields is None or fields.raw != raw:
-            fields = self._fields = parse_fields(raw, limits.field_lines)
+            fields = self._parse_fields(raw)
         minor = 1 if minor_digit == b"1" else 0
         framing = request_framing(minor, fields)
         # RFC 9112 section 3.2: exactly one Host in HTTP/1.1.  Stricter: never two, and never an empty one.
@@ -385,7 +394,7 @@ class ResponseReader(_Reader):
         raw = buffer[line_end + 2 : end + 2]
         fields = self._fields
         if fields is None or fields.raw != raw:
-            fields = self._fields = parse_fields(raw, self._limits.field_lines)
+            fields = self._parse_fields(raw)
         minor_digit, status_digits, reason = match.groups()
         status = int(status_digits)
         minor = 1 if minor_digit == b"1" else 0
