@@ -5,6 +5,7 @@ A reader is always in one of these states, and moves only along these lines::
 
     state       input                     event           next state
     ----------  ------------------------  --------------  -----------
+    HEAD        an empty line (a client)                  HEAD
     HEAD        head without content      head            HEAD
     HEAD        head, Content-Length      head            LENGTH
     HEAD        head, chunked             head            CHUNK_SIZE
@@ -35,8 +36,6 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-import attrs
-
 from ._errors import ProtocolViolation
 from ._framing import CHUNKED, UNTIL_CLOSE, request_framing, response_framing
 from ._grammar import (
@@ -48,9 +47,10 @@ from ._grammar import (
     STRAY_LINE_END,
 )
 from ._headers import Fields, host_name, parse_fields, parse_lines
+from ._limits import ReaderLimits
 from ._messages import End, RequestHead, ResponseHead
 
-__all__ = ["ReaderLimits", "RequestReader", "ResponseReader"]
+__all__ = ["RequestReader", "ResponseReader"]
 
 HEAD, LENGTH, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, TRAILERS, CLOSE, ENDED = range(8)
 
@@ -60,27 +60,6 @@ _START_LINE = 1024
 # The largest field section that is kept for the next comparison: ten thousand idle connections must not hold a large
 # head each, and fields that large seldom repeat.
 _KEPT = 8 * 1024
-
-
-@attrs.frozen(kw_only=True)
-class ReaderLimits:
-    """
-    What a peer may make a reader hold.  Sizes in bytes.
-
-    @ivar target: of a request's target.
-    @ivar fields: of a head's field section; a response's status line counts as well, beyond 1 KiB.
-    @ivar field_lines: lines of a head's field section.
-    @ivar trailers: of a trailer section.
-    @ivar trailer_lines: lines of a trailer section.
-    @ivar chunk_line: of the line that begins a chunk.
-    """
-
-    target: int = 16 * 1024
-    fields: int = 64 * 1024
-    field_lines: int = 200
-    trailers: int = 16 * 1024
-    trailer_lines: int = 32
-    chunk_line: int = 4 * 1024
 
 
 class _Reader:
