@@ -247,9 +247,19 @@ class Acme:
 
         @return: it goes on by itself.
 
-        @raise Problem: C{in-use}: one for this certificate runs already; C{parameter-invalid}; C{storage-failed}.
+        @raise Problem: C{in-use}: one for this certificate runs already; C{parameter-invalid}; C{terms-not-agreed};
+            C{storage-failed}.
         """
         request = self._checked(request)
+        settings = self._settings()
+        if not (request.agree_terms or settings.agree_terms):
+            account: Account = await self._in_thread(self._accounts.load, settings.directory)
+            if not account.url:
+                raise Problem(
+                    "terms-not-agreed",
+                    "The CA's terms of service must be agreed to before the first order: read them, and order with "
+                    "agree_terms or set acme.agree_terms.",
+                )
         return await self._begin(request, author)
 
     async def renew(self, name: str, *, author: str) -> Order:

@@ -6,6 +6,7 @@ function of L{_api}, declared in L{_operations}'s registry → L{_changing} for 
 keeps web pages away, L{_auth} and L{_tokens} know who asks, L{_audit} remembers it.  L{openapi} describes it all.
 """
 
+from ._api._acme import acme_operations
 from ._audit import AuditLog
 from ._auth import Peer, Principal
 from ._changing import change_request, changed, make_change
@@ -36,6 +37,7 @@ __all__ = [
     "SetupToken",
     "Token",
     "Tokens",
+    "acme_operations",
     "admin_names",
     "change_request",
     "changed",

@@ -1,0 +1,113 @@
+"""
+What the ACME operations take and answer.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from .._schemas import Asked, FindingShown, Script, Shown
+
+__all__ = ["AcmeShown", "OrderList", "OrderRequested", "OrderShown", "PreflightShown", "RevocationAsked"]
+
+KeyType = Literal["", "ec-p256", "ec-p384", "rsa-2048", "rsa-3072", "rsa-4096"]
+
+
+class OrderRequested(Asked):
+    """
+    A certificate to order; what is left out comes from the settings' table C{acme}.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    names: Annotated[list[Annotated[str, Field(min_length=1, max_length=253)]], Field(max_length=100)] = []
+    challenge: Literal["", "http-01", "tls-alpn-01", "dns-01"] = ""
+    key_type: KeyType = ""
+    email: Annotated[str, Field(max_length=320, pattern=r"^([^@\s]+@[^@\s]+)?$")] = ""
+    agree_terms: bool = False
+    profile: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9._-]*$")] = ""
+    preferred_chain: Annotated[str, Field(max_length=128)] = ""
+    staging: bool = False
+    staging_first: bool = False
+    manual: bool = False
+
+
+class RevocationAsked(Asked):
+    """
+    Why a certificate is revoked.
+    """
+
+    reason: Literal["unspecified", "keyCompromise", "affiliationChanged", "superseded", "cessationOfOperation"] = (
+        "keyCompromise"
+    )
+
+
+class StepShown(Shown):
+    """
+    Something that happened to an order.
+    """
+
+    time: str
+    state: str
+    message: str
+
+
+class OrderShown(Shown):
+    """
+    An order; C{valid}, C{invalid} and C{cancelled} are the states in which it ended.
+    """
+
+    id: str
+    name: str
+    names: list[str]
+    challenge: str
+    directory: str
+    state: Literal[
+        "queued",
+        "preflight",
+        "ordering",
+        "validating",
+        "on-hold",
+        "finalizing",
+        "downloading",
+        "installing",
+        "revoking",
+        "valid",
+        "invalid",
+        "cancelled",
+    ]
+    created: str
+    updated: str
+    steps: list[StepShown]
+    tasks: list[dict[str, Any]]
+    problem: dict[str, Any] | None
+    findings: list[FindingShown]
+    fingerprint: str
+    generation: int
+    script: Script | None = None
+
+
+class OrderList(Shown):
+    """
+    Orders, newest first.
+    """
+
+    orders: list[OrderShown]
+
+
+class PreflightShown(Shown):
+    """
+    What an order would meet.
+    """
+
+    findings: list[FindingShown]
+
+
+class AcmeShown(Shown):
+    """
+    Accounts, and when certificates are to be renewed.
+    """
+
+    accounts: list[dict[str, str]]
+    renewals: list[dict[str, Any]]
