@@ -342,3 +342,17 @@ def test_never_forgets_the_current(store: FileStore) -> None:
     assert store.prune(5, 101, late) == []
     assert store.prune(0, 10, late) == [1]
     assert reopened(store).current() == generation(2)
+
+
+def test_shares_unchanged_files_between_generations(store: FileStore) -> None:
+    """
+    A file that a change does not touch is the same file in both generations; pruning one keeps the other's.
+    """
+    first = generation()
+    store.commit(0, first)
+    store.commit(1, attrs.evolve(first, number=2, parent=1, reason="again"))
+    names = ["generations/000001/certificates/default.key", "generations/000002/certificates/default.key"]
+    one, two = ((store.folder / name).stat() for name in names)
+    assert one.st_ino == two.st_ino
+    assert store.prune(1, 0, first.time + 1e9) == [1]
+    assert store.read(2).certificates == first.certificates

@@ -21,7 +21,17 @@ from tlsgate.problems import Problem
 from tlsgate.settings import FileStore, Filesystem, Generation, StoredCertificate
 from tlsgate.sites import ServerCertificate
 
-WRITES = ("make_folder", "write_file", "sync", "rename", "make_link", "remove_file", "remove_folder", "set_mode")
+WRITES = (
+    "make_folder",
+    "write_file",
+    "share_file",
+    "sync",
+    "rename",
+    "make_link",
+    "remove_file",
+    "remove_folder",
+    "set_mode",
+)
 
 
 def generation(number: int) -> Generation:
@@ -207,6 +217,10 @@ class Journal(Filesystem):
     def write_file(self, path: Path, content: bytes) -> None:
         super().write_file(path, content)
         self.dirty.add(path)
+        self.undo.append((path.parent, lambda: path.unlink(missing_ok=True)))
+
+    def share_file(self, path: Path, existing: Path) -> None:
+        super().share_file(path, existing)
         self.undo.append((path.parent, lambda: path.unlink(missing_ok=True)))
 
     def make_link(self, path: Path, target: str) -> None:

@@ -45,6 +45,13 @@ class Filesystem:
             while rest:
                 rest = rest[file.write(rest) :]
 
+    def share_file(self, path: Path, existing: Path) -> None:
+        """
+        Give a file that is never written again another name (a hard link).  The name is not durable before the folder
+        is synced; the content is if C{existing} was.
+        """
+        os.link(existing, path, follow_symlinks=False)
+
     def sync(self, path: Path) -> None:
         """
         Make a file's content, or a folder's entries, survive a power cut.

@@ -96,10 +96,22 @@ def encode(generation: Generation) -> dict[str, bytes]:
         "certificates": certificates,
         "document": generation.document,
     }
-    files[HEAD] = json.dumps(head, indent=1, allow_nan=False).encode("ascii") + b"\n"
+    files[HEAD] = _written(head)
     sums = (f"{hashlib.sha256(content).hexdigest()}  {path}\n" for path, content in files.items())
     files[SUMS] = "".join(sums).encode("utf-8")
     return files
+
+
+def _written(head: dict[str, Any]) -> bytes:
+    """
+    JSON that a person can read: indented, but a line for each certificate, since there may be thousands.
+    """
+    certificates = head.pop("certificates")
+    lines = ",\n".join(
+        f"  {json.dumps(name)}: {json.dumps(kept, allow_nan=False)}" for name, kept in certificates.items()
+    )
+    rest = json.dumps(head, indent=1, allow_nan=False)
+    return f'{rest[:-2]},\n "certificates": {{\n{lines}\n }}\n}}\n'.encode("ascii")
 
 
 def decode(read: Callable[[str], bytes]) -> Generation:

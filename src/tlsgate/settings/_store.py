@@ -88,6 +88,8 @@ class FileStore:
         self._link = folder / "current"
         self._lock = FolderLock(folder / "lock")
         self._number = 0
+        # The number and the files of a generation that is known to be whole on the disk; its files can be shared.
+        self._durable: tuple[int, dict[str, bytes]] = (0, {})
 
     def open(self) -> None:
         """
@@ -230,13 +232,22 @@ class FileStore:
 
     def _read(self, number: int) -> Generation:
         path = self._path(number)
+        files: dict[str, bytes] = {}
+
+        def read(name: str) -> bytes:
+            files[name] = content = self._filesystem.read_file(path / name)
+            return content
+
         try:
-            return decode(lambda name: self._filesystem.read_file(path / name))
+            generation = decode(read)
         except Damaged as reason:
             raise Problem(
                 "storage-failed",
                 f"Generation {number} is damaged: {path / reason.file} {str(reason).partition(' ')[2]}.",
             ) from reason
+        if not self._durable[0]:
+            self._durable = number, files
+        return generation
 
     def _write(self, number: int, files: dict[str, bytes]) -> None:
         """
@@ -247,12 +258,29 @@ class FileStore:
         self._filesystem.make_folder(new)
         self._filesystem.make_folder(new / "certificates")
         for name, content in files.items():
-            self._filesystem.write_file(new / name, content)
-            self._filesystem.sync(new / name)
+            if not self._share(new, name, content):
+                self._filesystem.write_file(new / name, content)
+                self._filesystem.sync(new / name)
         self._filesystem.sync(new / "certificates")
         self._filesystem.sync(new)
         self._filesystem.rename(new, self._path(number))
         self._filesystem.sync(self._generations)
+        self._durable = number, files
+
+    def _share(self, new: Path, name: str, content: bytes) -> bool:
+        """
+        Give the new folder a file of the last one, if it is the same.  Of a thousand certificates a change commonly
+        touches one, and it is the syncs of the others that would cost.
+        """
+        number, files = self._durable
+        if files.get(name) != content:
+            return False
+        try:
+            self._filesystem.share_file(new / name, self._path(number) / name)
+        except OSError:
+            # Pruned meanwhile, too many names, or a disk without hard links.
+            return False
+        return True
 
     def _flip(self, number: int) -> None:
         """
