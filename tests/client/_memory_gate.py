@@ -99,7 +99,7 @@ class MemoryGate:
             for pump in wires.pumps:
                 pump.flush()
             self.harness.clock.advance(0)
-            reactor.advance(0)
+            reactor.advance(0.25)
         else:
             # Not a refusal but silence: what a deadline is for.
             reactor.advance(1000)

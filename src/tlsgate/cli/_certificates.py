@@ -15,7 +15,6 @@ from ._certificate_options import name_options, password_options, split_names
 from ._changing import Wish, changing, tell_change
 from ._commands import Group
 from ._observation import CERTIFICATE_COLUMNS, certificate_rows
-from ._orders import follow
 from ._session import Session, pass_session
 from ._show import clean, fields, table, tell_findings
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..client import AdminClient
 
-__all__ = ["add_to"]
+__all__ = ["add_to", "certificate"]
 
 Parts = dict[str, bytes | str]
 
@@ -278,44 +277,6 @@ def _subject(texts: tuple[str, ...]) -> dict[str, str]:
             raise click.UsageError(f"--subject {text!r} is not FIELD=TEXT.")
         found[SUBJECT.get(field, field)] = value
     return found
-
-
-@certificate.command()
-@name_options
-@click.option("--names", multiple=True, required=True, metavar="NAME", help="A host name; repeatable.")
-@click.option("--challenge", default=None, metavar="KIND", help="http-01, tls-alpn-01 or dns-01.")
-@click.option("--key-type", default=None, metavar="TYPE", help="ec-p256, rsa-2048, ...")
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Follow the order to its end.")
-@changing
-@pass_session
-def acme(
-    session: Session,
-    *,
-    name: str,
-    names: tuple[str, ...],
-    challenge: str | None,
-    key_type: str | None,
-    wait: bool,
-    wish: Wish,
-) -> None:
-    """
-    Order a certificate from the ACME CA of the settings (Let's Encrypt).
-    """
-    document: dict[str, Any] = {"name": name or "default", "names": split_names(names)}
-    document.update({key: value for key, value in (("challenge", challenge), ("key_type", key_type)) if value})
-    follow(session, "/api/v1/certificates/acme", document, wish, wait=wait)
-
-
-@certificate.command()
-@click.argument("name")
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Follow the order to its end.")
-@changing
-@pass_session
-def renew(session: Session, *, name: str, wait: bool, wish: Wish) -> None:
-    """
-    Renew a certificate now, as it was made.
-    """
-    follow(session, f"/api/v1/certificates/{name}/renew", None, wish, wait=wait)
 
 
 @certificate.command()
