@@ -62,6 +62,9 @@ REASONS: Final[Mapping[str, int]] = {
     "cessationOfOperation": 5,
 }
 
+#: States in which an order is let finish: it changes what serves, or only has to be noted down.
+UNTOUCHABLE: Final = FINAL | {"installing", "revoking"}
+
 Publish = Callable[[str, Mapping[str, Any]], object]
 
 
@@ -206,7 +209,7 @@ class Acme:
             waiting.append(self._ticking)
             self._ticking.cancel()
         for order_id, running in list(self._running.items()):
-            if self._orders[order_id].state != "installing":
+            if self._orders[order_id].state not in UNTOUCHABLE:
                 running.cancel()
         ended = DeferredList(waiting, consumeErrors=True)
         limit = self._reactor.callLater(STOP_TIMEOUT, ended.cancel)
@@ -306,7 +309,7 @@ class Acme:
         """
         order = self.find(order_id)
         hold = self._holds.pop(order_id, None)
-        if hold is None:
+        if hold is None or order.state != "on-hold":
             raise Problem("in-use", f"The order does not wait for a person; it is {order.state}.")
         hold.callback(None)
         return order
@@ -319,7 +322,7 @@ class Acme:
         """
         order = self.find(order_id)
         running = self._running.get(order_id)
-        if running is None or order.state in ("installing", "revoking"):
+        if running is None or order.state in UNTOUCHABLE:
             raise Problem("in-use", f"The order cannot be cancelled any more; it is {order.state}.")
         self._cancelled.add(order_id)
         running.cancel()
@@ -438,7 +441,7 @@ class Acme:
 
     async def _begin(self, request: OrderRequest, author: str) -> Order:
         for other in self._running:
-            if self._orders[other].request.name == request.name:
+            if self._orders[other].request.name == request.name and not self._orders[other].ended:
                 raise Problem(
                     "in-use", f"An order for the certificate {request.name!r} runs already: {other}.", order=other
                 )

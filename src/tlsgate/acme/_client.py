@@ -129,9 +129,14 @@ class Clients:
 
         @raise OrderFailed: it cannot be reached, or does not take the account.
         """
-        account: Account = await self._in_thread(self._accounts.load, directory)
-        if account.next_key:
-            account = await self._settle(account, ca_file)
+        # Under the lock, so that orders that begin together make one key.
+        await self._lock.acquire()
+        try:
+            account = await self._load(directory)
+            if account.next_key:
+                account = await self._settle(account, ca_file)
+        finally:
+            self._lock.release()
         ca = CA(directory, key=account.key, account=account.url, ca_file=ca_file)
         try:
             client = Client(ca, self._clock, self._in_thread, self.patience)
@@ -144,10 +149,23 @@ class Clients:
             elif terms.email and terms.email != account.email:
                 await client.call(CA.change_contact, account.url, terms.email)
                 client.account = attrs.evolve(account, email=terms.email)
-                await self._in_thread(self._accounts.save, client.account)
+                await self._save(client.account)
             yield client
         finally:
             ca.close()
+
+    async def _load(self, directory: str) -> Account:
+        try:
+            account: Account = await self._in_thread(self._accounts.load, directory)
+        except OSError as error:
+            raise OrderFailed(OrderProblem.of("storage", said=str(error))) from error
+        return account
+
+    async def _save(self, account: Account) -> None:
+        try:
+            await self._in_thread(self._accounts.save, account)
+        except OSError as error:
+            raise OrderFailed(OrderProblem.of("storage", said=str(error))) from error
 
     async def _settle(self, account: Account, ca_file: str) -> Account:
         """
@@ -161,7 +179,7 @@ class Clients:
         if url:
             account = attrs.evolve(account, key=account.next_key, url=url)
         account = attrs.evolve(account, next_key=b"")
-        await self._in_thread(self._accounts.save, account)
+        await self._save(account)
         return account
 
     async def _register(self, client: Client, terms: Terms) -> None:
@@ -174,10 +192,10 @@ class Clients:
             raise OrderFailed(OrderProblem.of("externalAccountRequired"))
         await self._lock.acquire()
         try:
-            account: Account = await self._in_thread(self._accounts.load, client.account.directory)
+            account = await self._load(client.account.directory)
             url = await client.call(CA.register, terms.email, terms.binding)
             client.account = attrs.evolve(account, url=url, email=terms.email)
-            await self._in_thread(self._accounts.save, client.account)
+            await self._save(client.account)
         finally:
             self._lock.release()
 
@@ -185,7 +203,7 @@ class Clients:
         """
         The CA does not know this account any more: it is registered again, with its key, when it is next needed.
         """
-        await self._in_thread(self._accounts.save, attrs.evolve(account, url=""))
+        await self._save(attrs.evolve(account, url=""))
 
     async def roll_over(self, directory: str, terms: Terms, *, ca_file: str) -> Account:
         """
@@ -196,8 +214,8 @@ class Clients:
         async with self.open(directory, terms, ca_file=ca_file) as client:
             account = client.account
             key: bytes = account.next_key or await self._in_thread(new_account_key)
-            await self._in_thread(self._accounts.save, attrs.evolve(account, next_key=key))
+            await self._save(attrs.evolve(account, next_key=key))
             await client.call(CA.roll_over, account.url, key)
             account = attrs.evolve(account, key=key, next_key=b"")
-            await self._in_thread(self._accounts.save, account)
+            await self._save(account)
             return account
