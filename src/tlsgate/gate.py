@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import attrs
@@ -61,12 +61,14 @@ class Gate:
         identity: str,
         demo_path: str = "",
         inherited: Mapping[EndpointAddress, ListeningSocket] | None = None,
+        open_socket: Callable[[str, str], Awaitable[ListeningSocket]] | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """
         @param identity: this gate's name in C{Via}; the same for all its processes.
         @param demo_path: the UNIX socket of the demo application, for C{demo:} upstreams.
         @param inherited: sockets that were bound before, by address; taken where a binding wants one.
+        @param open_socket: has a socket from an endpoint description and a binding's name; C{None} to bind one here.
         """
         self.generation = 0
         self.counters = counters
@@ -74,6 +76,7 @@ class Gate:
         self._wall_clock = wall_clock
         self._demo_path = demo_path
         self._inherited = dict(inherited or {})
+        self._open_socket = open_socket or self._bind
         self._groups = UpstreamGroups(hub, counters)
         self._admission = Admission()
         self._open: dict[str, _Open] = {}
@@ -116,7 +119,7 @@ class Gate:
                 generation=self.generation,
                 counters=self.counters,
                 memory=_resident_bytes(),
-                plain_http=self.plane.report.rows(),
+                plain_http=self.plane.plain_http(),
                 upstreams={group.settings.name: group.states() for group in self._groups},
             ),
         )
@@ -164,6 +167,12 @@ class Gate:
         The socket that a binding can have without opening one: its own, another's on the same address, or an inherited one.
         """
         address = address_of(binding.endpoint)
+        own = self._open.get(binding.name)
+        if own is not None and address_of(own.listener.binding.endpoint) == address:
+            return own.listener.listening
+        if address.kind == "tcp" and address.port == 0:
+            # The system chooses: another's is another port.
+            return self._inherited.pop(address, None)
         for served in self._open.values():
             if address_of(served.listener.binding.endpoint) == address:
                 return served.listener.listening
@@ -175,7 +184,10 @@ class Gate:
 
         @raise ApplyFailed: it cannot be had.
         """
-        return await open_listening_socket(self._hub.reactor, binding.endpoint, binding.name)
+        return await self._open_socket(binding.endpoint, binding.name)
+
+    async def _bind(self, description: str, name: str) -> ListeningSocket:
+        return await open_listening_socket(self._hub.reactor, description, name)
 
     def selector_for(self, binding: Binding, snapshot: Snapshot) -> CertificateSelector:
         """

@@ -4,13 +4,78 @@ Redirect loops.
 
 from __future__ import annotations
 
-from tlsgate.policy import LoopDetector
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tlsgate.policy import LoopDetector, claims_https, is_forwarded, loop_findings
+
+POINTERS = {"app": "/site/0"}
 
 
 def test_suspends_the_peer() -> None:
     """A peer that claims HTTPS untrusted and asks again and again is suspended, and named with the setting."""
     loops = LoopDetector(times=3, suspended_for=60)
-    assert [loops.note("10.0.0.1", "c", b"/", True, 1.0) for _ in range(4)] == [False, False, True, True]
-    assert "10.0.0.1" in loops.findings(2.0)[0].message
-    assert not loops.is_suspended("10.0.0.1", 61.0)
-    assert not any(loops.note("10.0.0.2", "c", b"/", False, 1.0) for _ in range(9))
+    asked = [loops.note("app", "10.0.0.1", b"c", b"/", 1.0, claimed=True) for _ in range(4)]
+    assert asked == [False, False, True, True]
+    (finding,) = loop_findings([{"kind": "request"}, *loops.rows(2.0)], POINTERS)
+    assert 'Add "10.0.0.1" to the trusted_peers' in finding.message
+    assert finding.pointer == "/site/0/trusted_peers"
+    assert loops.is_suspended("app", "10.0.0.1", 60.0)
+    assert not loops.is_suspended("other", "10.0.0.1", 60.0)
+    assert not loops.is_suspended("app", "10.0.0.1", 61.0)
+    assert loops.rows(61.0) == ()
+
+
+def test_who_claims_nothing_has_more_time() -> None:
+    """A proxy that says nothing of the scheme is a loop only after more redirects, and is told to say it."""
+    loops = LoopDetector(times=3, times_unclaimed=6)
+    asked = [loops.note("app", "10.0.0.1", b"c", b"/", 1.0, claimed=False) for _ in range(6)]
+    assert asked == [False] * 5 + [True]
+    assert "X-Forwarded-Proto: https, and add" in loop_findings(loops.rows(1.0), POINTERS)[0].message
+
+
+def test_trusted_peer_is_told_what_to_send() -> None:
+    """A trusted peer that says it in another way is told which field counts; one without an address to have one."""
+    loops = LoopDetector(times=1)
+    loops.note("app", "10.0.0.1", b"c", b"/", 1.0, claimed=True, trusted=True)
+    loops.note("app", "", b"c", b"/", 1.0, claimed=True)
+    trusted, local = loop_findings(loops.rows(1.0), {})
+    assert "must also send X-Forwarded-Proto" in trusted.message
+    assert "IP address" in local.message
+    assert trusted.pointer == ""
+
+
+def test_slow_repetition_is_no_loop() -> None:
+    """Who asks for the same target now and then, or for different targets, is not suspended."""
+    loops = LoopDetector(times=3, within=10)
+    assert not any(loops.note("app", "10.0.0.1", b"c", b"/", now, claimed=True) for now in range(0, 120, 6))
+    assert not any(loops.note("app", "10.0.0.1", b"c", b"/%d" % number, 200.0, claimed=True) for number in range(9))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=300))
+def test_bounded(asked: list[tuple[int, int]]) -> None:
+    """However many peers and targets there are, no more than the bound are remembered."""
+    loops = LoopDetector(times=2, max_rows=10)
+    for peer, target in asked:
+        loops.note("app", f"10.0.0.{peer}", b"", b"/%d" % target, 1.0, claimed=True)
+    assert len(loops.rows(1.0)) <= 10
+
+
+@pytest.mark.parametrize(
+    ("first", "claims", "forwarded"),
+    [
+        ({b"x-forwarded-proto": b"http, https"}, True, False),
+        ({b"x-forwarded-proto": b"https, http"}, False, False),
+        ({b"x-forwarded-ssl": b"On"}, True, False),
+        ({b"forwarded": b'for=x;proto="https"'}, True, True),
+        ({b"x-forwarded-for": b"x"}, False, True),
+        ({b"via": b"1.1 x"}, False, True),
+        ({b"user-agent": b"https"}, False, False),
+    ],
+)
+def test_what_a_proxy_says(*, first: dict[bytes, bytes], claims: bool, forwarded: bool) -> None:
+    """The usual ways to say that the client spoke HTTPS are understood, and those that show a proxy."""
+    assert claims_https(first) is claims
+    assert is_forwarded(first) is forwarded

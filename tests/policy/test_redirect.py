@@ -110,6 +110,18 @@ def test_report_redirects_nothing() -> None:
     assert explain(redirect, **request()).would
 
 
+@pytest.mark.parametrize("mode", RedirectMode)
+def test_refused_credentials(mode: RedirectMode) -> None:
+    """Credentials that the site refuses are answered 403 in every mode; HTTPS, challenges and exemptions come first."""
+    redirect = Redirect(mode=mode, exempt_paths=(b"/exempt",))
+    decision = decide(redirect, **request(refuse=True))
+    assert decision is not None
+    assert (decision.status, decision.rule, decision.redirected) == (403, "credentials-in-clear", False)
+    challenge = {"target": b"/.well-known/acme-challenge/tok", "challenges": {b"tok": b"x"}}
+    for free in ({"secure": True}, challenge, {"target": b"/exempt/x"}):
+        assert decide(redirect, **request(refuse=True, **free)) is None
+
+
 @settings(deadline=None, max_examples=150)
 @given(
     mode=st.sampled_from(RedirectMode),
@@ -119,17 +131,18 @@ def test_report_redirects_nothing() -> None:
     host=st.one_of(st.just(b"example.com"), st.binary(max_size=12)),
     port=st.sampled_from([0, 443, 8443]),
     secure=st.booleans(),
+    refuse=st.booleans(),
 )
 def test_explain_and_decide_agree(
-    *, mode: RedirectMode, status: int, method: bytes, target: bytes, host: bytes, port: int, secure: bool
+    *, mode: RedirectMode, status: int, method: bytes, target: bytes, host: bytes, port: int, secure: bool, refuse: bool
 ) -> None:
     """For any request, what is explained is what happens, and no redirect leaves its host or its line."""
     redirect = Redirect(mode=mode, status=status)
-    asked = request(method=method, target=target, host=host, https_port=port, secure=secure)
+    asked = request(method=method, target=target, host=host, https_port=port, secure=secure, refuse=refuse)
     explained = explain(redirect, **asked)
     decided = decide(redirect, **asked)
     assert decided == (explained if explained.status else None)
-    if decided is not None:
+    if decided is not None and decided.redirected:
         name = host.partition(b":")[0] if not host.startswith(b"[") else host[: host.index(b"]") + 1]
         assert decided.location.startswith(b"https://" + name + (b"/" if port == 443 else b":8443/"))
         assert not set(decided.location) & set(b"\r\n \0")

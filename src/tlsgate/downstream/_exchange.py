@@ -153,11 +153,15 @@ class Exchange:
             if target[:1] != b"/" or head.method == b"CONNECT":
                 head.target = meaning.reduce_target(head.method, target)
             assert site is not None
-            if site.looks_at_plain and not meaning.secure:
+            if not meaning.secure:
                 decided = look_at_plain(self, meaning, plane)
                 if decided is not None:
                     self._answer(*decided)
                     return
+            elif site.redirects and meaning.seen_at != plane.wall:
+                # Once a second and client at most, and only where a redirect may have sent it here.
+                meaning.seen_at = plane.wall
+                plane.report.seen_secure(meaning.client_ip, meaning.user_agent, plane.wall)
             most = site.site.max_body
             if most and head.framing > most:
                 raise MalformedRequest(
@@ -319,7 +323,8 @@ class Exchange:
             or meaning.hsts_line is not site.hsts_line
             or meaning.secure != secure
         ):
-            meaning = fields.memo = ResponseMeaning(fields, site, secure, channel.plane)
+            meaning = ResponseMeaning(fields, site, secure, channel.plane, request.fields.host)
+            fields.memo = meaning if meaning.lasting else None
         self._status = status
         self._held = None
         framing = head.framing

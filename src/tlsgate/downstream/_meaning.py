@@ -17,6 +17,7 @@ from ..policy import client_address, downstream_fields, is_secure, is_trusted, k
 
 if TYPE_CHECKING:
     from ._channel import Channel
+    from ._plain import PlainMeaning
     from ._plane import Plane
     from ._routing import Routes, ServedSite
 
@@ -43,6 +44,8 @@ class RequestMeaning:
     @ivar request_id: the client's, where the peer is trusted; else empty.
     @ivar upgrade: the C{Upgrade} that may become a tunnel; else empty.
     @ivar secure: did the client use HTTPS, here or at a trusted peer?
+    @ivar plain: what they mean over plain HTTP, once that was asked; see L{_plain}.
+    @ivar seen_at: when the report last heard of this client over HTTPS; see L{Exchange.begin}.
     @ivar client_ip: the client's address, and C{client_rule} what chose it.
     """
 
@@ -52,11 +55,13 @@ class RequestMeaning:
         "client_rule",
         "keep_alive",
         "keep_alive_1_0",
+        "plain",
         "referer",
         "refusal",
         "request_id",
         "routes",
         "secure",
+        "seen_at",
         "site",
         "upgrade",
         "upstream_fields",
@@ -76,6 +81,8 @@ class RequestMeaning:
         self.client_rule = "peer"
         self.secure: bool = binding.secure
         self.request_id = b""
+        self.plain: PlainMeaning | None = None
+        self.seen_at = 0.0
         self.upgrade = b""
         self.upstream_fields = b""
         self.refusal: GateError | None = None
@@ -165,6 +172,7 @@ class ResponseMeaning:
     @ivar fields: complete lines, with C{Content-Length} where it frames the content.
     @ivar fields_without_length: the same without it.
     @ivar dated: is there a C{Date}?
+    @ivar lasting: is it the same for every request of the site?
     """
 
     __slots__ = (
@@ -174,13 +182,15 @@ class ResponseMeaning:
         "hsts_line",
         "keep_alive",
         "keep_alive_1_0",
+        "lasting",
         "secure",
         "site",
     )
 
-    def __init__(self, fields: Fields, site: ServedSite | None, secure: bool, plane: Plane) -> None:
+    def __init__(self, fields: Fields, site: ServedSite | None, secure: bool, plane: Plane, host: bytes = b"") -> None:
         """
         @param site: C{None} for an interim response.
+        @param host: of the request, lower case, without port.
         """
         self.site = site
         self.secure = secure
@@ -189,13 +199,19 @@ class ResponseMeaning:
         self.keep_alive = b"close" not in options
         self.keep_alive_1_0 = b"keep-alive" in options and self.keep_alive
         self.dated = fields.get(b"date") is not None
-        lines = downstream_fields(fields.lines, options)
+        self.lasting = True
+        sent = fields.lines
         if site is not None and secure:
-            lines, counts = offload(
-                lines, site.hosts, https_port=plane.routes.https_port, fix=site.site.tls_offload_fixes
-            )
+            location = fields.get(b"location")
+            hosts = site.hosts
+            if location is not None and location[:7].lower() == b"http://" and "*" in "".join(site.site.hosts):
+                # A wildcard's upstream may name any of its hosts, so what its Location means depends on who asked.
+                self.lasting = False
+                hosts |= {host}
+            sent, counts = offload(sent, hosts, https_port=plane.routes.https_port, fix=site.site.tls_offload_fixes)
             for what, count in counts.items():
                 plane.counters.offload[site.name, what] += count
+        lines = downstream_fields(sent, options)
         tail = self.hsts_line if secure else b""
         own = [b"%b: %b\r\n" % line for line in lines if line[0].lower() != b"content-length"]
         self.fields_without_length = b"".join(own) + tail

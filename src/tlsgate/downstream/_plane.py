@@ -95,6 +95,12 @@ class Plane:
         """
         self.deadlines.no_longer(self.tick)
 
+    def plain_http(self) -> tuple[dict[str, Any], ...]:
+        """
+        Who uses plain HTTP, and who loops, as plain values: see L{PlainHTTPReport} and L{LoopDetector}.
+        """
+        return (*self.report.rows(), *self.loops.rows(self.wall))
+
     def next_request_id(self) -> bytes:
         """
         An identifier that no other request has.

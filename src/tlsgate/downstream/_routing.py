@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..policy import hsts_value
-from ..sites import Credentials, RedirectMode, Scheme, Site, Snapshot
+from ..sites import RedirectMode, Scheme, Site, Snapshot
 from ..upstream import UpstreamGroup
 
 __all__ = ["Routes", "ServedSite"]
@@ -21,20 +21,18 @@ class ServedSite:
 
     @ivar group: the servers of its upstream.
     @ivar hsts_line: the complete C{Strict-Transport-Security} line for HTTPS responses, or empty.
-    @ivar looks_at_plain: does plain HTTP need a look by policy (redirect, report, credentials)?
+    @ivar redirects: does it send plain HTTP to HTTPS?
     @ivar hosts: its own names as bytes, for C{tls_offload_fixes}.
     """
 
-    __slots__ = ("group", "hosts", "hsts_line", "looks_at_plain", "name", "site")
+    __slots__ = ("group", "hosts", "hsts_line", "name", "redirects", "site")
 
     def __init__(self, site: Site, group: UpstreamGroup, now: float) -> None:
         self.site = site
         self.name = site.name
         self.group = group
         self.hosts = frozenset(host.encode("ascii") for host in site.hosts if host != "*")
-        self.looks_at_plain = (
-            site.redirect.mode is not RedirectMode.DISABLED or site.plaintext_credentials is not Credentials.ALLOW
-        )
+        self.redirects = site.redirect.mode in (RedirectMode.BROWSERS, RedirectMode.ALL)
         self.hsts_line = b""
         self.refresh(now)
 

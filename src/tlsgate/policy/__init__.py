@@ -5,35 +5,44 @@ No module here knows a transport; the state that a decision needs is handed in.
 """
 
 from ._challenge import challenge_answer
-from ._credentials import Found, credentials_in_clear
+from ._credentials import Found, credentials_in_clear, credentials_in_fields, is_login
+from ._explanation import Explanation, explain_request
 from ._fields import downstream_fields, offload
 from ._forwarded import ClientAddress, client_address, is_secure, is_trusted, kept_request_id, upstream_fields
 from ._hop_by_hop import HOP_BY_HOP, end_to_end
-from ._hsts import hsts_value
-from ._loops import LoopDetector
+from ._hsts import PRELOAD_MAX_AGE, hsts_value
+from ._loops import LoopDetector, claims_https, is_forwarded, loop_findings
 from ._plain_http import PlainHTTPReport
 from ._redirect import Decision, decide, explain, is_browser
 from ._trailers import trailers_to_pass
 
 __all__ = [
     "HOP_BY_HOP",
+    "PRELOAD_MAX_AGE",
     "ClientAddress",
     "Decision",
+    "Explanation",
     "Found",
     "LoopDetector",
     "PlainHTTPReport",
     "challenge_answer",
+    "claims_https",
     "client_address",
     "credentials_in_clear",
+    "credentials_in_fields",
     "decide",
     "downstream_fields",
     "end_to_end",
     "explain",
+    "explain_request",
     "hsts_value",
     "is_browser",
+    "is_forwarded",
+    "is_login",
     "is_secure",
     "is_trusted",
     "kept_request_id",
+    "loop_findings",
     "offload",
     "trailers_to_pass",
     "upstream_fields",

@@ -13,7 +13,7 @@ import attrs
 
 from ._hop_by_hop import Line
 
-__all__ = ["Found", "credentials_in_clear"]
+__all__ = ["Found", "credentials_in_clear", "credentials_in_fields", "is_login"]
 
 _KEYS: Final = frozenset(
     {b"x-api-key", b"api-key", b"apikey", b"private-token", b"job-token", b"x-auth-token", b"x-access-token",
@@ -49,6 +49,25 @@ def credentials_in_clear(method: bytes, target: bytes, fields: Iterable[Line], *
 
     @param salt: random and kept by the caller, so that fingerprints cannot be looked up.
     """
+    found = credentials_in_fields(fields, salt=salt)
+    if found is None and is_login(method, target):
+        return Found("login", "")
+    return found
+
+
+def is_login(method: bytes, target: bytes) -> bool:
+    """
+    Is it a POST to what looks like a login?
+    """
+    return method == b"POST" and _LOGIN.search(target.partition(b"?")[0]) is not None
+
+
+def credentials_in_fields(fields: Iterable[Line], *, salt: bytes) -> Found | None:
+    """
+    The gravest credentials in a field section, or C{None}.  It depends on nothing but its arguments.
+
+    @param salt: as above.
+    """
     key = cookie = b""
     for name, value in fields:
         lower = name.lower()
@@ -63,8 +82,6 @@ def credentials_in_clear(method: bytes, target: bytes, fields: Iterable[Line], *
         return _found("api-key", key, salt)
     if cookie:
         return _found("session-cookie", cookie, salt)
-    if method == b"POST" and _LOGIN.search(target.partition(b"?")[0]):
-        return Found("login", "")
     return None
 
 

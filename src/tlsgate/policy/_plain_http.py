@@ -1,5 +1,9 @@
 """
 Who still uses plain HTTP: a bounded table.
+
+Each process keeps one.  L{PlainHTTPReport.rows} is what it tells, L{PlainHTTPReport.merge} puts several together, and
+L{PlainHTTPReport.shown} is what people read.  A client may be redirected by one process and come back to another, so a
+table also keeps who came over HTTPS, and only the merged one knows who has followed.
 """
 
 from __future__ import annotations
@@ -17,26 +21,38 @@ from ._user_agents import family
 __all__ = ["PlainHTTPReport"]
 
 #: Worst first: when rows are put together, the worse verdict stays.
-_VERDICTS: Final = ("would-break", "browser", "follows", "unknown")
+_VERDICTS: Final = ("would-break", "browser", "unknown")
 
-#: They follow no redirect unless told to.
-_NO_REDIRECT: Final = frozenset({"curl", "docker", "kube-probe", "teamcity-agent"})
+#: They follow no redirect to another scheme unless told to: curl needs C{-L}, Java's clients must be asked.
+_NO_REDIRECT: Final = frozenset({"curl", "docker", "java", "kube-probe", "teamcity-agent"})
 
-_Key = tuple[str, str, str, str]
+#: Two processes that look at the same clock can be a second apart, since each looks once a second.
+_SKEW: Final = 1.0
+
+_Key = tuple[str, str, str, str, str]
 
 
 @attrs.define
 class _Row:
+    """
+    @ivar redirected_at: when it was first redirected; 0 if it never was.
+    @ivar credentials: requests that carried any.
+    @ivar kind: of the latest credentials, and C{fingerprint} what tells them from others.
+    """
+
     first_seen: float
     last_seen: float
     count: int
     verdict: str
-    redirected: bool
+    redirected_at: float
+    credentials: int
+    kind: str
+    fingerprint: str
 
 
 class PlainHTTPReport:
     """
-    Counts requests over plain HTTP by address, user agent family, method and path prefix.
+    Counts requests over plain HTTP by site, address, user agent family, method and path prefix.
 
     Bounded whatever the traffic: when C{max_rows} is reached, addresses are put together to networks (/24, /56), and
     then the least recently seen row is forgotten.
@@ -46,15 +62,18 @@ class PlainHTTPReport:
         self._max_rows = max_rows
         self._rows: OrderedDict[_Key, _Row] = OrderedDict()
         self._by_network = False
-        # Address to families that were redirected and not yet seen over HTTPS: every HTTPS request asks, so it must
-        # be one look-up for those that never were.
-        self._awaiting: dict[str, set[str]] = {}
+        # Address and family to when it last came over HTTPS.
+        self._secure: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def note(
+    def __repr__(self) -> str:
+        return f"<PlainHTTPReport: {len(self._rows)} rows, {len(self._secure)} over HTTPS>"
+
+    def note(  # noqa: PLR0917 - one look at one request, in the order of its parts; a value to hold them would be made for each
         self,
+        site: str,
         address: str,
         user_agent: bytes,
         method: bytes,
@@ -62,76 +81,129 @@ class PlainHTTPReport:
         now: float,
         *,
         browser: bool = False,
-        credentials: bool = False,
         redirected: bool = False,
+        kind: str = "",
+        fingerprint: str = "",
     ) -> None:
         """
         A request came over plain HTTP.
 
         @param now: Unix time.
         @param browser: see L{is_browser}.
-        @param credentials: were there credentials in clear?
         @param redirected: was it answered with a redirect?
+        @param kind: of the credentials that it carried in clear; empty for none.
+        @param fingerprint: of those; see L{Found}.
         """
         word = family(user_agent)
-        if credentials or method not in (b"GET", b"HEAD") or word in _NO_REDIRECT:
-            verdict = "would-break"
-        else:
-            verdict = "browser" if browser else "unknown"
         shown = method.decode("ascii") if method in KNOWN_METHODS else "other"
-        key = (_network(address) if self._by_network else address, word, shown, _prefix(target))
-        self._add(key, _Row(now, now, 1, verdict, redirected))
-        if redirected:
-            self._awaiting.setdefault(_network(address) if self._by_network else address, set()).add(word)
-            if len(self._awaiting) > self._max_rows:
-                self._awaiting = {}
+        key = (site, _network(address) if self._by_network else address, word, shown, _prefix(target))
+        row = self._rows.get(key)
+        if row is None:
+            verdict = "browser" if browser else "unknown"
+            if kind or method not in (b"GET", b"HEAD") or word in _NO_REDIRECT:
+                verdict = "would-break"
+            at = now if redirected else 0.0
+            self._add(key, _Row(now, now, 1, verdict, at, 1 if kind else 0, kind, fingerprint))
+            return
+        # The usual case: the same client asks again.
+        row.last_seen = now
+        row.count += 1
+        if redirected and not row.redirected_at:
+            row.redirected_at = now
+        if kind:
+            row.credentials += 1
+            row.kind = kind
+            row.fingerprint = fingerprint
+            row.verdict = "would-break"
+        elif browser and row.verdict == "unknown":
+            row.verdict = "browser"
+        self._rows.move_to_end(key)
 
     def seen_secure(self, address: str, user_agent: bytes, now: float) -> None:
         """
-        A request came over HTTPS: whoever was redirected before has followed.  Costs nothing while the table is empty.
+        A request came over HTTPS to a site that redirects.
 
         @param now: Unix time.
         """
-        if not self._awaiting:
-            return
-        where = _network(address) if self._by_network else address
-        words = self._awaiting.get(where)
-        if words is None or (word := family(user_agent)) not in words:
-            return
-        words.discard(word)
-        if not words:
-            del self._awaiting[where]
-        for key, row in self._rows.items():
-            if row.redirected and key[0] == where and key[1] == word and row.last_seen <= now:
-                row.verdict = "follows"
+        self._remember_secure((address, family(user_agent)), now)
 
     def rows(self) -> tuple[dict[str, Any], ...]:
         """
-        The table as plain values, last seen first.
+        The table as plain values for L{merge}, and who came over HTTPS.
         """
-        return tuple(
+        table = (
             {
-                "address": key[0],
-                "user_agent": key[1],
-                "method": key[2],
-                "path": key[3],
-                "first_seen": row.first_seen,
-                "last_seen": row.last_seen,
-                "count": row.count,
-                "verdict": row.verdict,
-                "redirected": row.redirected,
+                "kind": "request",
+                "site": key[0],
+                "address": key[1],
+                "user_agent": key[2],
+                "method": key[3],
+                "path": key[4],
+                "row": attrs.astuple(row),
             }
-            for key, row in sorted(self._rows.items(), key=lambda item: -item[1].last_seen)
+            for key, row in self._rows.items()
         )
+        secure = (
+            {"kind": "secure", "address": address, "user_agent": word, "last_seen": seen}
+            for (address, word), seen in self._secure.items()
+        )
+        return (*table, *secure)
 
     def merge(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """
-        Add the rows of another worker's table.
+        Add the rows of another table; rows of other kinds are passed over.
         """
         for row in rows:
-            address = _network(row["address"]) if self._by_network else row["address"]
-            key = (address, row["user_agent"], row["method"], row["path"])
-            self._add(key, _Row(row["first_seen"], row["last_seen"], row["count"], row["verdict"], row["redirected"]))
+            if row["kind"] == "request":
+                address = _network(row["address"]) if self._by_network else row["address"]
+                key = (row["site"], address, row["user_agent"], row["method"], row["path"])
+                self._add(key, _Row(*row["row"]))
+            elif row["kind"] == "secure":
+                self._remember_secure((row["address"], row["user_agent"]), row["last_seen"])
+
+    def shown(self) -> list[dict[str, Any]]:
+        """
+        The table for people, last seen first; instants are Unix times.
+
+        C{verdict} is C{follows} for who was redirected and came over HTTPS afterwards: that is evidence.  The others are
+        what to expect: C{would-break} for content, credentials, and clients that follow no redirects; C{browser}; and
+        C{unknown}.
+        """
+        secure = self._secure_by_network() if self._by_network else self._secure
+        return [
+            {
+                "site": site,
+                "address": address,
+                "user_agent": word,
+                "method": method,
+                "path": path,
+                "first_seen": row.first_seen,
+                "last_seen": row.last_seen,
+                "count": row.count,
+                "verdict": "follows" if _has_followed(row, secure.get((address, word))) else row.verdict,
+                "redirected": row.redirected_at > 0,
+                "credentials": row.credentials,
+                "credentials_kind": row.kind,
+                "fingerprint": row.fingerprint,
+            }
+            for (site, address, word, method, path), row in sorted(
+                self._rows.items(), key=lambda item: -item[1].last_seen
+            )
+        ]
+
+    def _remember_secure(self, key: tuple[str, str], now: float) -> None:
+        secure = self._secure
+        secure[key] = max(now, secure.get(key, 0.0))
+        secure.move_to_end(key)
+        if len(secure) > self._max_rows:
+            secure.popitem(last=False)
+
+    def _secure_by_network(self) -> dict[tuple[str, str], float]:
+        found: dict[tuple[str, str], float] = {}
+        for (address, word), seen in self._secure.items():
+            key = _network(address), word
+            found[key] = max(seen, found.get(key, 0.0))
+        return found
 
     def _add(self, key: _Key, new: _Row) -> None:
         self._combine(key, new)
@@ -139,10 +211,9 @@ class PlainHTTPReport:
             return
         if not self._by_network:
             self._by_network = True
-            self._awaiting = {}
             old, self._rows = self._rows, OrderedDict()
-            for (address, *rest), row in old.items():
-                self._combine((_network(address), rest[0], rest[1], rest[2]), row)
+            for (site, address, word, method, path), row in old.items():
+                self._combine((site, _network(address), word, method, path), row)
         while len(self._rows) > self._max_rows:
             self._rows.popitem(last=False)
 
@@ -151,13 +222,19 @@ class PlainHTTPReport:
         if row is None:
             self._rows[key] = new
             return
+        if new.kind and new.last_seen >= row.last_seen:
+            row.kind, row.fingerprint = new.kind, new.fingerprint
         row.first_seen = min(row.first_seen, new.first_seen)
         row.last_seen = max(row.last_seen, new.last_seen)
         row.count += new.count
-        row.redirected = row.redirected or new.redirected
-        # Who has followed once goes on following: "unknown" does not take that back, a break does.
+        row.credentials += new.credentials
+        row.redirected_at = min(filter(None, (row.redirected_at, new.redirected_at)), default=0.0)
         row.verdict = min(row.verdict, new.verdict, key=_VERDICTS.index)
         self._rows.move_to_end(key)
+
+
+def _has_followed(row: _Row, secure: float | None) -> bool:
+    return secure is not None and row.redirected_at > 0 and secure >= row.redirected_at - _SKEW
 
 
 def _prefix(target: bytes) -> str:

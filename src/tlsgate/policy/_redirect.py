@@ -29,7 +29,7 @@ class Decision:
     """
     What becomes of a request over plain HTTP.
 
-    @ivar status: of the redirect; 0 if nothing is redirected.
+    @ivar status: of the redirect, or 403 for credentials in clear; 0 if the request goes on.
     @ivar location: complete, also in mode C{report}; empty if there is none.
     @ivar rule: which rule decided; stable, lower case with hyphens.
     @ivar would: would it be redirected, if the mode were not C{report}?
@@ -41,6 +41,32 @@ class Decision:
     rule: str
     would: bool = False
     no_store: bool = False
+
+    @property
+    def redirected(self) -> bool:
+        """
+        Is the request answered with a redirect?
+        """
+        return self.status != 0 and self.location != b""
+
+
+#: What becomes of a request that goes on, by rule; made once, since most plain requests of a busy site end here.
+_STAYS: Final = {
+    rule: Decision(rule=rule)
+    for rule in (
+        "secure",
+        "acme-challenge",
+        "disabled",
+        "exempt-path",
+        "exempt-network",
+        "target",
+        "host",
+        "no-https-port",
+        "loop",
+        "not-a-browser",
+    )
+}
+_REFUSED: Final = Decision(status=403, rule="credentials-in-clear")
 
 
 def is_browser(method: bytes, first: Mapping[bytes, bytes]) -> bool:
@@ -83,6 +109,7 @@ def explain(
     secure: bool = False,
     suspended: bool = False,
     challenges: Mapping[bytes, bytes] | None = None,
+    refuse: bool = False,
 ) -> Decision:
     """
     What happens to a request, and by which rule.
@@ -95,6 +122,7 @@ def explain(
     @param secure: did the client speak HTTPS (see L{is_secure})?
     @param suspended: is the redirect suspended for this peer, because it loops (see L{LoopDetector})?
     @param challenges: live ACME challenges, token to key authorization.
+    @param refuse: does the request carry credentials that its site refuses over plain HTTP?
     """
     rule = ""
     path = origin_form(target)
@@ -103,12 +131,12 @@ def explain(
         rule = "secure"
     elif challenges and challenge_answer(path, challenges) is not None:
         rule = "acme-challenge"
+    elif exempt := _exemption(redirect, path, client_ip):
+        rule = exempt
+    elif refuse:
+        return _REFUSED
     elif redirect.mode is RedirectMode.DISABLED:
         rule = "disabled"
-    elif any(path.startswith(prefix) for prefix in redirect.exempt_paths):
-        rule = "exempt-path"
-    elif redirect.exempt_networks and is_trusted(client_ip, redirect.exempt_networks):
-        rule = "exempt-network"
     elif not path:
         rule = "target"
     elif match is None:
@@ -120,7 +148,7 @@ def explain(
     elif redirect.mode is RedirectMode.BROWSERS and not is_browser(method, first):
         rule = "not-a-browser"
     if rule or match is None:
-        return Decision(rule=rule)
+        return _STAYS[rule]
     port = b"" if https_port == 443 else b":%d" % https_port
     location = b"https://%b%b%b" % (match[1], port, path)
     if redirect.mode is RedirectMode.REPORT:
@@ -133,6 +161,14 @@ def explain(
         would=True,
         no_store=soaking,
     )
+
+
+def _exemption(redirect: Redirect, path: bytes, client_ip: str) -> str:
+    if any(path.startswith(prefix) for prefix in redirect.exempt_paths):
+        return "exempt-path"
+    if redirect.exempt_networks and is_trusted(client_ip, redirect.exempt_networks):
+        return "exempt-network"
+    return ""
 
 
 def decide(
@@ -148,11 +184,12 @@ def decide(
     secure: bool = False,
     suspended: bool = False,
     challenges: Mapping[bytes, bytes] | None = None,
+    refuse: bool = False,
 ) -> Decision | None:
     """
-    The redirect to answer a request with, or C{None}.  Parameters as L{explain}.
+    What to answer a request with instead of passing it on, or C{None}.  Parameters as L{explain}.
     """
-    if secure or redirect.mode is RedirectMode.DISABLED:
+    if secure or (redirect.mode is RedirectMode.DISABLED and not refuse):
         return None
     decision = explain(
         redirect,
@@ -166,5 +203,6 @@ def decide(
         secure=secure,
         suspended=suspended,
         challenges=challenges,
+        refuse=refuse,
     )
     return decision if decision.status else None

@@ -4,6 +4,7 @@ The family of a user agent: one of a bounded list of words.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["FAMILIES", "family"]
@@ -25,9 +26,10 @@ _MARKS: Final = (
     (b"python", "python"),
     (b"go-http-client/", "go"),
     (b"okhttp/", "okhttp"),
-    (b"apache-httpclient/", "java"),
+    (b"apache-httpclient/", "apache-httpclient"),
     (b"apache-maven/", "maven"),
     (b"gradle/", "gradle"),
+    (b"java-http-client/", "java"),
     (b"java/", "java"),
     (b"nuget", "nuget"),
     (b"npm/", "npm"),
@@ -55,9 +57,13 @@ def family(user_agent: bytes) -> str:
     """
     The family, C{none} for an empty field, or C{other}.
     """
-    if not user_agent:
-        return "none"
-    lower = user_agent[:512].lower()
+    return _family(user_agent[:512]) if user_agent else "none"
+
+
+# The same few clients ask again and again; bounded in number and in the size of each.
+@lru_cache(maxsize=512)
+def _family(user_agent: bytes) -> str:
+    lower = user_agent.lower()
     for mark, word in _MARKS:
         if mark in lower:
             return word

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address
 
-from ...policy import PlainHTTPReport, explain, is_browser
+from ...policy import PlainHTTPReport, explain_request
 from ...problems import Problem, ProblemError
 from ...sites import Scheme, Site
 from ...tls import normalise, wildcard_for
@@ -18,6 +18,9 @@ from .._schemas import ExplainAnswer, ExplainRequest, PlainHTTPRows
 from .._tokens import Permission
 
 operations = Operations()
+
+#: Of the table of all workers together; each keeps at most a thousand.
+MERGED_ROWS = 4000
 
 
 @operations.operation(
@@ -31,12 +34,12 @@ async def report_plain_http(call: Call) -> Answer:
     """
     The tables of all workers together, last seen first.
     """
-    report = PlainHTTPReport()
+    report = PlainHTTPReport(MERGED_ROWS)
     for worker in await call.control.data_plane.report():
         report.merge(worker.plain_http)
     rows = [
         {**row, "first_seen": rfc3339(row["first_seen"]), "last_seen": rfc3339(row["last_seen"])}
-        for row in report.rows()
+        for row in report.shown()
     ]
     return Answer(document={"rows": rows}, etag=call.control.changes.current.number)
 
@@ -52,12 +55,13 @@ async def report_plain_http(call: Call) -> Answer:
 )
 async def explain_redirect(call: Call) -> Answer:
     """
-    The policy's own explanation, on what is served now.
+    The policy's own explanation, on what is served now.  C{client_ip} is the address of the connection; what trusted
+    peers say in the fields is believed as usual.
     """
     asked = model_content(call, ExplainRequest)
     control = call.control
     snapshot = control.changes.snapshot
-    client_ip = _address(asked.client_ip)
+    peer = _address(asked.client_ip)
     host = re.sub(r":[0-9]*$", "", asked.host) if not asked.host.endswith("]") else asked.host
     name = normalise(host.strip("[]"))
     if not name:
@@ -65,27 +69,39 @@ async def explain_redirect(call: Call) -> Answer:
     site = _site(snapshot.sites, name)
     if site is None:
         raise Problem("not-found", f"No site serves {name}.")
-    first = {field.lower().encode("utf-8"): value.encode("utf-8") for field, value in asked.headers.items()}
+    fields = [(field.encode("utf-8"), value.encode("utf-8")) for field, value in asked.headers.items()]
     ports = control.data_plane.ports()
     https = next((binding for binding in snapshot.bindings if binding.scheme is Scheme.HTTPS), None)
-    decision = explain(
-        site.redirect,
+    suspended = {
+        (row["site"], row["peer"])
+        for worker in await control.data_plane.report()
+        for row in worker.plain_http
+        if row.get("kind") == "loop"
+    }
+    explanation = explain_request(
+        site,
         method=asked.method.encode("ascii"),
         target=asked.target.encode("ascii"),
         host=f"[{name}]".encode("ascii") if ":" in name else name.encode("ascii"),
-        first=first,
-        client_ip=client_ip,
+        fields=fields,
+        peer=peer,
         https_port=0 if https is None else https.public_port or ports.get(https.name, 0),
         now=control.wall(),
+        suspended=(site.name, peer) in suspended,
     )
+    decision = explanation.decision
     document = {
         "site": site.name,
         "mode": site.redirect.mode.value,
-        "browser": is_browser(asked.method.encode("ascii"), first),
-        "redirected": bool(decision.status),
+        "browser": explanation.browser,
+        "client_ip": explanation.client_ip,
+        "credentials": explanation.credentials or None,
+        "redirected": decision.redirected,
+        "refused": bool(decision.status) and not decision.redirected,
         "status": decision.status or None,
         "location": decision.location.decode("ascii") or None,
         "rule": decision.rule,
+        "explanation": explanation.sentence,
         "would": decision.would,
     }
     return Answer(document=document, etag=snapshot.generation)
