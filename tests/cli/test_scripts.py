@@ -4,6 +4,8 @@ What "show script" prints is a command that does the same change.
 
 import json
 import shlex
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,3 +92,33 @@ def test_uploads(gate, run, pair, monkeypatch, path) -> None:
     assert ran.status == 0, ran.err
     assert served(gate) == wanted
     assert json.loads(json.dumps(reply.json["script"]))["curl"].startswith("curl --cacert")
+
+
+def test_upload_with_a_password(gate, run, pair, monkeypatch) -> None:
+    """
+    The command asks for the password, and curl reads it from a file; neither shows it.
+    """
+    certificate, key = pair("up.test")
+    monkeypatch.chdir(certificate.parent)
+    command = [
+        "openssl",
+        "pkcs8",
+        "-topk8",
+        "-in",
+        str(key.rename("plain.pem")),
+        "-out",
+        "key.pem",
+        "-passout",
+        "pass:geheim",
+    ]
+    subprocess.run(command, check=True)
+    parts = {"certificate": certificate.read_bytes(), "key": Path("key.pem").read_bytes(), "password": "geheim\n"}
+    reply = gate.harness.form("POST", "/app/https/settings/uploadCertificate", parts)
+    assert reply.status == 200, reply.body
+    script = reply.json["script"]
+    assert "geheim" not in str(script)
+    assert "-F 'password=<password.txt'" in script["curl"]
+    ran = run(*shlex.split(script["cli"])[1:], input="geheim\n")
+    assert ran.status == 0, ran.err
+    put = gate.harness.form("PUT", "/api/v1/certificates/up", parts)
+    assert put.json["script"]["cli"].endswith("--key=key.pem --password")

@@ -155,3 +155,36 @@ def test_acme_sh(gate, tmp_path) -> None:
     refused = deploy(Pair(third.certificate, second.key, third.leaf))
     assert (refused.returncode, "key-mismatch" in refused.stderr) == (1, True)
     assert served_fingerprint(gate.https, "a.sh.test") == second.fingerprint
+
+
+def test_form_as_terraform_writes_it(gate, tmp_path) -> None:
+    """
+    The form of the Terraform example: parts without file names, the chain after the leaf; a second time is no change.
+    """
+    pair = make_pair(tmp_path, "form.test")
+    boundary = "tlsgate-7d1f0c9a"
+    part = f"--{boundary}\r\nContent-Disposition: form-data; name="
+    body = "".join(
+        [
+            *(part, '"certificate"\r\n\r\n', pair.certificate.read_text(), "\r\n"),
+            *(part, '"key"\r\n\r\n', pair.key.read_text(), f"\r\n--{boundary}--\r\n"),
+        ]
+    ).encode()
+    kind = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    path = "/app/https/settings/uploadCertificate?reason=terraform"
+    first = gate.call("POST", path, content=body, fields=kind)
+    assert (first.status, first.json["certificate"]["fingerprint"]) == (200, pair.fingerprint)
+    again = gate.call("POST", path, content=body, fields=kind)
+    assert (again.status, again.json["generation"]) == (200, first.json["generation"])
+
+
+def test_document_as_ansible_sends_it(gate, tmp_path) -> None:
+    """
+    The JSON of the Ansible example.
+    """
+    pair = make_pair(tmp_path, "ansible.test")
+    # Ansible's file lookup strips the end of the file.
+    body = {"certificate": pair.certificate.read_text().rstrip(), "key": pair.key.read_text().rstrip()}
+    answer = gate.call("PUT", "/api/v1/certificates/shop?reason=ansible", body)
+    assert answer.status == 201
+    assert served_fingerprint(gate.https, "ansible.test") == pair.fingerprint

@@ -209,7 +209,7 @@ def make_self_signed(
     session: Session, *, name: str, names: tuple[str, ...], days: int, key_type: str, wish: Wish
 ) -> None:
     """
-    Make a self-signed certificate: encryption without trust, for tests.
+    Make a self-signed certificate, for tests.
     """
     chosen = name or "default"
     document = {"name": chosen, "names": split_names(names), "days": days, "key_type": key_type}
@@ -244,7 +244,9 @@ def csr(
     wish: Wish,
 ) -> None:
     """
-    Have a key and a certificate request made; later, bring its certificate. The key never leaves the gate.
+    Have a certificate request made, or finish one.
+
+    The key is born at the gate and never leaves it; --names begins, --certificate ends.
     """
     chosen = name or "default"
     path = f"/api/v1/certificates/csr/{chosen}"

@@ -49,7 +49,9 @@ def _text(file: Path) -> str:
 @pass_session
 def check(session: Session, *, file: Path) -> None:
     """
-    Check a TOML document without a gate; each error with its line.
+    Check a TOML document without a gate.
+
+    Each error comes with its line; exit status 1 if there is one.
     """
     from ..settings import read_toml, validate_document  # noqa: PLC0415  # as above
 
@@ -72,7 +74,9 @@ def check(session: Session, *, file: Path) -> None:
 @pass_session
 def apply(session: Session, *, file: Path | None, patch: str | None, wish: Wish) -> None:
     """
-    Put a TOML document into force in place of the stored settings.
+    Put a TOML document into force.
+
+    It replaces the stored settings as a whole.
     """
     if (file is None) == (patch is None):
         raise click.UsageError("Name a file, or give a --patch.")
@@ -118,7 +122,9 @@ def _apply_file(session: Session, file: Path, wish: Wish) -> None:
 @pass_session
 def show_settings(session: Session) -> None:
     """
-    Print the settings document in force: TOML, or JSON with --json; tlsgate apply takes the TOML back.
+    Print the settings document in force.
+
+    As TOML, which tlsgate apply takes back, or as JSON with --json.
     """
 
     async def work(client: AdminClient) -> Any:
@@ -165,7 +171,9 @@ async def the_site(client: AdminClient, name: str | None) -> str:
 @click.pass_context
 def configure(context: click.Context, *, site: str | None, force_https: bool | None, wish: Wish) -> None:
     """
-    Change a site's redirect, HSTS and other settings: --redirect=all --hsts-enabled=true --hsts-max-age=31556926.
+    Change a site's redirect, HSTS and more.
+
+    As --redirect=all --hsts-enabled=true --hsts-max-age=31556926; null puts a setting back to its default.
     """
     patch = chosen_settings(context)
     if force_https is not None:

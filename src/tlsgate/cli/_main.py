@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from .. import __version__
 from . import _certificates, _documents, _entries, _generations, _observation, _orders, _recover, _tokens
@@ -55,6 +56,9 @@ def command(context: click.Context, /, *, token_file: Any, **options: Any) -> No
 
     Exit status: 0 done, 1 refused by the gate, 2 usage, 3 the gate is not reachable.
     """
+    if context.get_parameter_source("state") is ParameterSource.ENVIRONMENT:
+        # systemd names several folders with colons between; the first is the state.
+        options["state"] = Path(str(options["state"]).partition(":")[0])
     if token_file is not None:
         options["token"] = token_file.read().strip()
     session = context.obj if isinstance(context.obj, Session) else None

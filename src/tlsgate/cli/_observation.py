@@ -88,7 +88,7 @@ def _show_status(found: dict[str, Any]) -> None:
 @pass_session
 def status(session: Session) -> None:
     """
-    What is served, by which worker, and what there is to say about it.
+    What is served, by which worker, with findings.
     """
     session.tell(session.ask(lambda client: client.status()), _show_status)
 
@@ -98,7 +98,9 @@ def status(session: Session) -> None:
 @pass_session
 def sni(session: Session, name: str | None) -> None:
     """
-    Which certificate serves NAME on each https binding, and why; without NAME, a client that sends none.
+    Which certificate serves NAME, and why.
+
+    On each https binding; without NAME, to a client that sends none.
     """
 
     def show(found: dict[str, Any]) -> None:
@@ -115,7 +117,9 @@ def sni(session: Session, name: str | None) -> None:
 @click.group(cls=Group)
 def redirect() -> None:
     """
-    The redirect from HTTP to HTTPS, explained; tlsgate configure changes it.
+    The redirect from HTTP to HTTPS, explained.
+
+    It is changed by tlsgate configure --redirect=MODE.
     """
 
 
@@ -148,7 +152,9 @@ def explain(
     session: Session, *, url: str, method: str, headers: tuple[str, ...], browser: bool, client_ip: str
 ) -> None:
     """
-    What would happen to a request for URL (http://host/path) over plain HTTP, and by which rule.
+    What would happen to a request over plain HTTP.
+
+    For URL, as http://host/path, and by which rule.
     """
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if not parts.netloc:
@@ -181,7 +187,9 @@ def explain(
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
     """
-    Print what makes SHELL complete commands: eval "$(tlsgate completion bash)".
+    Print what makes a shell complete commands.
+
+    As eval "$(tlsgate completion bash)" in ~/.bashrc.
     """
     from click.shell_completion import get_completion_class  # noqa: PLC0415  # for this command only
 

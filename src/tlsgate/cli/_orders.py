@@ -121,7 +121,9 @@ def renew(session: Session, *, name: str, reason: str, wait: bool, show_script: 
 @pass_session
 def revoke(session: Session, *, name: str, reason_code: str, reason: str, wait: bool, show_script: bool) -> None:
     """
-    Replace a certificate by one with a new key, then have the old one revoked.
+    Replace a certificate, then have the old one revoked.
+
+    The new one has a new key.
     """
     path = f"/api/v1/certificates/{name}/revoke"
     follow(session, path, {"reason": reason_code}, reason=reason, wait=wait, script=show_script)

@@ -79,7 +79,9 @@ def _off(memory: SiteMemory, hsts: Document, now: float) -> SiteMemory:
 @pass_session
 def recover(session: Session) -> None:
     """
-    With the gate stopped: switch every redirect and HSTS off, and make a new set-up token.
+    With the gate stopped: undo redirect and HSTS.
+
+    Switches every redirect and HSTS policy off, and makes a new set-up token.
     """
     from ..admin import SetupToken  # noqa: PLC0415  # a second
     from ..settings import FileStore  # noqa: PLC0415  # half a second
