@@ -84,7 +84,8 @@ def _curl(call: Call, document: Any, parts: list[str]) -> str:
     if call.if_match is not None:
         text += " " + shlex.join(["-H", f'If-Match: "{call.if_match}"'])
     for part in parts:
-        form = part if "=" in part else f"{part}=@{FILES[part]}"
+        # A password is a text that curl reads from a file, so that no command line holds it.
+        form = part if "=" in part else f"{part}=<{part}.txt" if part == "password" else f"{part}=@{FILES[part]}"
         text += " " + shlex.join(["-F", form])
     if document is not None:
         media = media_type(call.content_type) or "application/json"

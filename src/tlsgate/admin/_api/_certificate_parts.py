@@ -55,7 +55,8 @@ def password_in(parts: Mapping[str, Sequence[bytes]]) -> bytes | None:
     found = parts.get("password", ())
     if len(found) > 1:
         raise Problem("malformed-multipart", "The part “password” is sent twice.")
-    return found[0] if found else None
+    # A file that an editor or echo wrote ends with a line feed; a password does not.
+    return found[0].removesuffix(b"\n").removesuffix(b"\r") if found else None
 
 
 def read_parts(call: Call, parts: Mapping[str, Sequence[bytes]], name: str, password: bytes | None) -> ReadResult:

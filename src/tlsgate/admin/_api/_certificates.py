@@ -133,13 +133,13 @@ def _read(call: Call, name: str | None) -> tuple[ReadResult, list[str]]:
             raise Problem("missing-part", "Send the name to store the certificate under, in the part “name”.")
     elif sent_name not in (None, name):
         raise Problem("malformed-multipart", "The name in the content is not the one in the path.")
-    return read_parts(call, parts, name, password), list(parts)
+    return read_parts(call, parts, name, password), [*parts, *(["password"] if password is not None else [])]
 
 
 def _answer(call: Call, outcome: Outcome, read: ReadResult, sent: list[str], *, status: int, name: str = "") -> Answer:
     files = {"pfx": "certificate.pfx"}
     verb = ["import-pfx"] if "pfx" in sent else ["upload", "--no-default"]
-    options = [f"--{part}={files.get(part, part + '.pem')}" for part in sent]
+    options = ["--password" if part == "password" else f"--{part}={files.get(part, part + '.pem')}" for part in sent]
     return changed(
         call,
         outcome,

@@ -73,13 +73,14 @@ async def upload_certificate(call: Call) -> Answer:
 
     outcome = await make_change(call, edit)
     sent: list[str] = ["certificate", "key", *(["chain"] if "chain" in parts else [])]
+    locked = ["password"] if "password" in parts else []
     more = {"name": name if "name" in parts else "", "port": str(port or "")}
     options = [f"--{part}={part}.pem" for part in sent] + [f"--{key}={value}" for key, value in more.items() if value]
     return changed(
         call,
         outcome,
-        ["certificate", "upload", *options],
-        parts=[*sent, *(f"{key}={value}" for key, value in more.items() if value)],
+        ["certificate", "upload", *options, *(f"--{part}" for part in locked)],
+        parts=[*sent, *locked, *(f"{key}={value}" for key, value in more.items() if value)],
         findings=read.findings,
         shown={
             "certificate": shown_certificate(call, read.certificate, read.source, outcome.snapshot),
