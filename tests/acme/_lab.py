@@ -22,7 +22,7 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from tlsgate.acme import Acme, Limits, Order, OrderRequest, make_acme
+from tlsgate.acme import FINAL, Acme, Limits, Order, OrderRequest, make_acme
 from tlsgate.changes import Changes, first_generation
 from tlsgate.counters import Counters
 from tlsgate.downstream import AccessLog
@@ -65,6 +65,7 @@ class Lab:
             **settings,
         }
         self.plain = True
+        self._waiting: list[tuple[str, Deferred[str]]] = []
 
     def wall(self) -> float:
         return time.time() + self.offset
@@ -103,7 +104,7 @@ class Lab:
             changes=self.changes,
             data_plane=self.gate,
             state=self.folder,
-            publish=lambda kind, content: self.events.append(content),
+            publish=self.told,
             wall=self.wall,
             random=Random(1),
             limits=self.limits,
@@ -111,6 +112,22 @@ class Lab:
         )
         await self.acme.start()
         return self.acme
+
+    def told(self, kind: str, content: Mapping[str, Any]) -> None:
+        assert kind == "order"
+        self.events.append(content)
+        for state, waiting in list(self._waiting):
+            if content["state"] in (state, *FINAL):
+                self._waiting.remove((state, waiting))
+                waiting.callback(content["state"])
+
+    def reached(self, state: str) -> Deferred[str]:
+        """
+        Fires in the moment in which an order comes into a state, or ends, with the state.
+        """
+        waiting: Deferred[str] = Deferred()
+        self._waiting.append((state, waiting))
+        return waiting
 
     async def stop(self) -> None:
         await self.acme.stop()

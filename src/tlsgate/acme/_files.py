@@ -19,7 +19,10 @@ def private_folder(path: Path) -> Path:
 
     @raise OSError: it cannot be made.
     """
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.parent.exists():
+        # One by one: for those above it, mkdir does not heed the mode.
+        private_folder(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
     return path
 
 
