@@ -1,14 +1,13 @@
 """
 The service that C{twistd tlsgate} runs: store, data plane, changes, admin, in the order in which they need each other.
 
-Ports are bound in C{privilegedStartService}, before C{--uid} drops privileges; everything else starts once the reactor runs.
+Ports are bound in C{privilegedStartService}, before C{--uid} drops privileges; everything else starts once the reactor
+runs.  Whether a gate in this process serves or workers do is one line; nothing else knows.
 """
 
 from __future__ import annotations
 
-import gc
 import os
-import resource
 import secrets
 import signal
 import socket
@@ -29,15 +28,20 @@ from twisted.python.failure import Failure
 from .admin import Admin, listen_on_socket, listen_with_tls, make_admin
 from .certificates import LocalAuthority
 from .changes import Changes, Probe, first_generation
-from .counters import Counters
 from .demo import listen_with_demo
-from .downstream import AccessLog
-from .gate import Gate
 from .interfaces import ApplyFailed
-from .listeners import EndpointAddress, ListeningSocket, address_of, open_listening_socket
+from .listeners import ListeningSocket, address_of, open_listening_socket
 from .problems import Problem
-from .settings import FileStore, GateOptions, validate_document
-from .transport import make_hub
+from .settings import FileStore, GateOptions, OptionRefused, validate_document
+from .workers import (
+    LocalPlane,
+    ServiceManager,
+    Setup,
+    Supervisor,
+    core_count,
+    forbid_core_dumps,
+    raise_descriptor_limit,
+)
 
 __all__ = ["GateService", "make_service"]
 
@@ -49,22 +53,25 @@ _log = Logger()
 
 class GateService(Service):
     """
-    A gate in one process: C{--workers 0}.
+    A gate: everything that one C{twistd tlsgate} is.
     """
 
-    def __init__(self, options: GateOptions, reactor: Any) -> None:
+    def __init__(self, options: GateOptions, reactor: Any, owner: tuple[int, int] | None = None) -> None:
+        """
+        @param owner: the user and group that the process becomes after C{privilegedStartService}, if it does.
+        """
         self._options = options
         self._reactor = reactor
+        self._owner = owner
+        self._workers = core_count() if options.workers is None else options.workers
+        self._manager = ServiceManager.from_environment(os.environ, os.getpid())
         self._store = FileStore(options.state)
-        self._sockets: dict[EndpointAddress, ListeningSocket] = {}
+        self._sockets: list[ListeningSocket] = []
         self._ports: list[IListeningPort] = []
-        self._hub: Any = None
-        self._gate: Gate | None = None
+        self._plane: LocalPlane | Supervisor | None = None
         self._changes: Changes | None = None
         self._admin: Admin | None = None
-        self._access_log: AccessLog | None = None
         self._ready = False
-        self._stopping = False
         self._tick_call: Any = None
 
     # Start.
@@ -73,11 +80,15 @@ class GateService(Service):
         """
         Bind the ports, with the rights that the process has now.
         """
+        # From here on there may be keys in memory.
+        forbid_core_dumps()
+        raise_descriptor_limit()
         try:
-            endpoints = self._wanted_endpoints()
-            for name, description in endpoints:
+            if self._owner is not None:
+                _give_folder(self._options.state, *self._owner)
+            for name, description in self._wanted_endpoints():
                 self._bind(name, description)
-        except ApplyFailed as failed:
+        except (ApplyFailed, OSError) as failed:
             _end_before_start(1, str(failed))
         except Problem as problem:
             _end_before_start(2 if problem.code == "invalid-settings" else 1, _one_line(problem))
@@ -92,14 +103,19 @@ class GateService(Service):
         return [(binding.name, binding.endpoint.description) for binding in settings.bindings]
 
     def _bind(self, name: str, description: str) -> None:
+        if address_of(description).port == 0 and description.startswith("tcp"):
+            # Where the system chooses the port no rights are needed, and two bindings may say the same.
+            return
         bound: list[ListeningSocket] = []
         failed: list[Failure] = []
         waiting = Deferred.fromCoroutine(open_listening_socket(self._reactor, description, name))
         waiting.addCallbacks(bound.append, failed.append)
         if failed:
             failed[0].raiseException()
-        for listening in bound:
-            self._sockets[address_of(description)] = listening
+        if self._owner is not None and description.startswith("unix"):
+            for listening in bound:
+                os.chown(listening.raw_address, *self._owner)
+        self._sockets.extend(bound)
 
     def startService(self) -> None:
         """
@@ -109,6 +125,7 @@ class GateService(Service):
         self._reactor.callWhenRunning(self._begin)
 
     def _begin(self) -> None:
+        self._catch_signals()
         starting = Deferred.fromCoroutine(self._start())
         starting.addErrback(self._start_failed)
 
@@ -130,51 +147,57 @@ class GateService(Service):
         self._reactor.stop()
 
     async def _start(self) -> None:
-        options = self._options
-        reactor = self._reactor
-        _raise_descriptor_limit()
+        # The processes start while this one reads what they will serve.
+        self._plane = plane = self._make_plane()
+        plane.start()
         await self._in_thread(self._store.open)
-        self._ports.append(listen_with_demo(reactor, options.state / "demo.sock"))
-        self._hub = make_hub(reactor)
-        self._hub.start()
-        counters = Counters()
-        self._access_log = AccessLog(_log_destination(options.access_log), options.access_log_format, reactor, counters)
-        self._gate = gate = Gate(
-            self._hub,
-            access_log=self._access_log,
-            counters=counters,
+        self._ports.append(listen_with_demo(self._reactor, self._options.state / "demo.sock"))
+        self._changes = changes = self._make_changes(plane)
+        await changes.start()
+        self._admin = self._make_admin(plane, changes)
+        await self._listen_for_admin(self._admin)
+        self._manager.start(self._reactor)
+        self._tick_call = self._reactor.callLater(TICK, self._tick)
+        plane.freeze()
+        self._ready = True
+        self._say_ready(self._admin.setup_secret)
+
+    def _make_plane(self) -> LocalPlane | Supervisor:
+        options = self._options
+        setup = Setup(
             identity=f"tlsgate-{secrets.token_hex(4)}",
             demo_path=str(options.state / "demo.sock"),
-            inherited=self._sockets,
+            access_log=_log_destination(options.access_log),
+            access_log_format=options.access_log_format,
         )
-        self._changes = changes = Changes(
+        if self._workers == 0:
+            return LocalPlane(self._reactor, setup, self._sockets)
+        return Supervisor(self._reactor, setup, self._sockets, workers=self._workers)
+
+    def _make_changes(self, plane: LocalPlane | Supervisor) -> Changes:
+        options = self._options
+        return Changes(
             store=self._store,
             pins=options.pins,
-            data_plane=gate,
-            clock=reactor,
+            data_plane=plane,
+            clock=self._reactor,
             first=lambda now: first_generation(options.first_document(), now, _machine_names()),
-            probe=Probe(gate.ports, self._in_thread),
+            probe=Probe(plane.ports, self._in_thread),
             in_thread=self._in_thread,
         )
-        await changes.start()
-        self._admin = make_admin(
-            reactor=reactor,
+
+    def _make_admin(self, plane: LocalPlane | Supervisor, changes: Changes) -> Admin:
+        return make_admin(
+            reactor=self._reactor,
             changes=changes,
             store=self._store,
-            data_plane=gate,
-            state=options.state,
+            data_plane=plane,
+            state=self._options.state,
             ready=lambda: self._ready,
             wall=time.time,
             base=self._admin_url,
+            standing=plane.findings,
         )
-        await self._listen_for_admin(self._admin)
-        self._catch_signals()
-        self._tick_call = reactor.callLater(TICK, self._tick)
-        # What start-up made lives as long as the process: no collection needs to look at it again.
-        gc.collect()
-        gc.freeze()
-        self._ready = True
-        self._say_ready(self._admin.setup_secret)
 
     async def _listen_for_admin(self, admin: Admin) -> None:
         options = self._options
@@ -193,8 +216,8 @@ class GateService(Service):
 
     def _say_ready(self, setup_secret: str | None) -> None:
         assert self._changes is not None
-        assert self._gate is not None
-        ports = self._gate.ports()
+        assert self._plane is not None
+        ports = self._plane.ports()
         served = ", ".join(
             f"{binding.name} {binding.scheme.value} {binding.endpoint}"
             + (f" (port {ports[binding.name]})" if binding.endpoint.startswith("tcp:0") else "")
@@ -204,8 +227,8 @@ class GateService(Service):
             "tlsgate is ready: {served}; admin {admin}; generation {generation}; workers {workers}",
             served=served,
             admin=self._admin_url(),
-            generation=self._gate.generation,
-            workers=0,
+            generation=self._plane.generation,
+            workers=self._workers,
         )
         if setup_secret is not None:
             _log.info(
@@ -213,6 +236,11 @@ class GateService(Service):
                 token=setup_secret,
                 path=str(self._options.state / "setup-token"),
             )
+        self._manager.ready(self._status())
+
+    def _status(self) -> str:
+        assert self._plane is not None
+        return f"serving generation {self._plane.generation} with {self._workers or 'no'} workers"
 
     # While it runs.
 
@@ -220,6 +248,7 @@ class GateService(Service):
         self._tick_call = self._reactor.callLater(TICK, self._tick)
         assert self._changes is not None
         self._background(self._changes.tick(), "what only time changes")
+        self._manager.status(self._status())
 
     def _background(self, coroutine: Coroutine[Any, Any, Any], what: str) -> None:
         running = Deferred.fromCoroutine(coroutine)
@@ -232,13 +261,46 @@ class GateService(Service):
         return running
 
     def _catch_signals(self) -> None:
-        reactor = self._reactor
-        signal.signal(signal.SIGUSR1, lambda *_: reactor.callFromThread(self._reopen_logs))
+        for number, act in (
+            # The reactor's own would let twistd end by the signal; an end in order is exit status 0.
+            (signal.SIGTERM, self._reactor.stop),
+            (signal.SIGINT, self._reactor.stop),
+            (signal.SIGUSR1, self._reopen_logs),
+            (signal.SIGHUP, self._reload),
+        ):
+            signal.signal(number, lambda *_, act=act: self._reactor.callFromThread(act))
 
     def _reopen_logs(self) -> None:
-        if self._access_log is not None:
-            self._access_log.reopen()
+        if self._plane is not None:
+            self._plane.reopen_logs()
         _log.info("The access log was opened again")
+
+    def _reload(self) -> None:
+        if not self._ready:
+            return  # what there is to read is being read
+        self._background(self._read_again(), "reading the settings again")
+
+    async def _read_again(self) -> None:
+        """
+        What SIGHUP asks for: C{--config} as it is now, over the generation that is current.
+        """
+        assert self._changes is not None
+        assert self._admin is not None
+        last_change = self._admin.control.last_change
+        self._manager.reloading()
+        try:
+            options = await self._in_thread(self._options.reloaded)
+            await self._changes.reload(options.pins)
+        except (OptionRefused, Problem) as refused:
+            last_change.successful = False
+            reason = _one_line(refused) if isinstance(refused, Problem) else str(refused)
+            _log.error("The settings were read again and cannot be served: {reason}", reason=reason)
+        else:
+            self._options = options
+            last_change.successful, last_change.succeeded_at = True, time.time()
+            _log.info("The settings were read again and are served")
+        finally:
+            self._manager.ready(self._status())
 
     # Stop.
 
@@ -251,33 +313,36 @@ class GateService(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # Asked a second time: at once.  Workers end with this process.
+            signal.signal(number, lambda *_: os._exit(0))
         if self._tick_call is not None and self._tick_call.active():
             self._tick_call.cancel()
         for port in self._ports:
             port.stopListening()
-        if self._gate is not None and self._changes is not None and self._gate.generation:
-            again = signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-            await self._gate.drain(self._changes.snapshot.timeouts.drain)
-            signal.signal(signal.SIGTERM, again)
-            self._gate.close()
+        if self._plane is not None:
+            if self._changes is not None and self._plane.generation:
+                timeout = self._changes.snapshot.timeouts.drain
+                self._manager.stopping(timeout)
+                await self._plane.drain(timeout)
+            await self._plane.close()
         if self._changes is not None:
             await self._changes.stop()
         if self._admin is not None:
             self._admin.stop()
-        if self._access_log is not None:
-            self._access_log.close()
-        if self._hub is not None:
-            self._hub.stop()
         self._store.close()
+        self._manager.stop()
 
 
-def make_service(options: GateOptions) -> IService:
+def make_service(options: GateOptions, owner: tuple[int, int] | None = None) -> IService:
     """
     The service for C{twistd}.
+
+    @param owner: the user and group of C{--uid} and C{--gid}.
     """
     from twisted.internet import reactor
 
-    return GateService(options, reactor)
+    return GateService(options, reactor, owner)
 
 
 def _one_line(problem: Problem) -> str:
@@ -301,9 +366,11 @@ def _log_destination(text: str) -> Path | int | None:
     return sys.__stdout__.fileno() if text == "-" and sys.__stdout__ is not None else Path(text)
 
 
-def _raise_descriptor_limit() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (ValueError, OSError):
-        _log.warn("The limit of open files could not be raised")
+def _give_folder(folder: Path, user: int, group: int) -> None:
+    """
+    Make the state folder while there are rights to, for the user that the process becomes; one that is there stays
+    whose it is.
+    """
+    if not folder.exists():
+        folder.mkdir(mode=0o700, parents=True)
+        os.chown(folder, user, group)

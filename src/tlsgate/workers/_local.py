@@ -1,0 +1,155 @@
+"""
+The data plane in the process at hand: a gate, and what it stands on.
+
+With C{--workers 0} it serves in the twistd process; each worker has one too.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+from zope.interface import implementer
+
+from ..counters import Counters
+from ..downstream import AccessLog
+from ..gate import Gate
+from ..interfaces import IDataPlane, IPreparedSnapshot, WorkerReport
+from ..listeners import ListeningSocket, address_of
+from ..problems import Finding
+from ..sites import ServerCertificate, Snapshot
+from ..transport import make_hub
+
+__all__ = ["LocalPlane", "Setup"]
+
+
+@attrs.frozen(kw_only=True)
+class Setup:
+    """
+    What every data plane of a gate is told once, before the first snapshot.
+
+    @ivar identity: the gate's name in C{Via}.
+    @ivar demo_path: the UNIX socket of the demo application.
+    @ivar access_log: a file; a descriptor; C{None} for no log.
+    @ivar access_log_format: C{combined} or C{json}.
+    """
+
+    identity: str
+    demo_path: str = ""
+    access_log: Path | int | None = None
+    access_log_format: str = "combined"
+
+
+@implementer(IDataPlane)
+class LocalPlane:
+    """
+    Serves in this process.
+    """
+
+    #: Processes beside this one.
+    workers = 0
+
+    def __init__(
+        self,
+        reactor: Any,
+        setup: Setup,
+        inherited: Iterable[ListeningSocket] = (),
+        open_socket: Callable[[str, str], Awaitable[ListeningSocket]] | None = None,
+    ) -> None:
+        """
+        @param inherited: sockets that were bound before.
+        @param open_socket: has a socket from an endpoint description and a binding's name; C{None} to bind one.
+
+        @raise OSError: the access log cannot be opened.
+        """
+        counters = Counters()
+        self._hub = make_hub(reactor)
+        self._access_log = AccessLog(setup.access_log, setup.access_log_format, reactor, counters)
+        self._gate = Gate(
+            self._hub,
+            access_log=self._access_log,
+            counters=counters,
+            identity=setup.identity,
+            demo_path=setup.demo_path,
+            inherited={address_of(listening.description): listening for listening in inherited},
+            open_socket=open_socket,
+        )
+
+    def start(self) -> None:
+        """
+        Be ready for a snapshot.
+        """
+        self._hub.start()
+
+    # IDataPlane
+
+    @property
+    def generation(self) -> int:
+        """
+        As L{IDataPlane}.
+        """
+        return self._gate.generation
+
+    async def prepare(self, snapshot: Snapshot) -> IPreparedSnapshot:
+        """
+        As L{IDataPlane.prepare}.
+        """
+        return await self._gate.prepare(snapshot)
+
+    async def report(self) -> tuple[WorkerReport, ...]:
+        """
+        As L{IDataPlane.report}.
+        """
+        return await self._gate.report()
+
+    async def publish_challenges(
+        self, http_01: Mapping[bytes, bytes], tls_alpn_01: Mapping[str, ServerCertificate]
+    ) -> None:
+        """
+        As L{IDataPlane.publish_challenges}.
+        """
+        await self._gate.publish_challenges(http_01, tls_alpn_01)
+
+    def ports(self) -> Mapping[str, int]:
+        """
+        As L{IDataPlane.ports}.
+        """
+        return self._gate.ports()
+
+    async def drain(self, timeout: float) -> None:
+        """
+        As L{IDataPlane.drain}.
+        """
+        await self._gate.drain(timeout)
+
+    # What a service needs besides.
+
+    def findings(self) -> tuple[Finding, ...]:
+        """
+        What is to be said about the processes: nothing, there are none.
+        """
+        return ()
+
+    def reopen_logs(self) -> None:
+        """
+        Open the access log anew by its name.
+        """
+        self._access_log.reopen()
+
+    def freeze(self) -> None:
+        """
+        What start-up made lives as long as the process: no collection needs to look at it again.
+        """
+        gc.collect()
+        gc.freeze()
+
+    async def close(self) -> None:
+        """
+        Close every connection and write what the log holds.
+        """
+        self._gate.close()
+        self._hub.stop()
+        self._access_log.close()

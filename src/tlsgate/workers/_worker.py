@@ -1,0 +1,211 @@
+"""
+A worker process: a data plane that does what the supervisor says over the link, and ends with it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+from twisted.internet.defer import Deferred
+from twisted.logger import (
+    FilteringLogObserver,
+    ILogObserver,
+    LogEvent,
+    Logger,
+    LogLevel,
+    LogLevelFilterPredicate,
+    eventAsText,
+    globalLogBeginner,
+)
+from zope.interface import provider
+
+from ..interfaces import ApplyFailed, IPreparedSnapshot, WorkerReport
+from ..listeners import ListeningSocket
+from ..sites import ServerCertificate
+from ._limits import forbid_core_dumps, raise_descriptor_limit
+from ._link import Link, adopt
+from ._local import LocalPlane, Setup
+
+__all__ = ["LINK_DESCRIPTOR", "Worker", "run"]
+
+#: The descriptor on which a worker finds its end of the link.
+LINK_DESCRIPTOR: Final = 3
+
+#: Seconds that a worker has to end in order once the supervisor is gone.
+GRACE: Final = 2.0
+
+#: The supervisor speaks for all processes: a signal to the whole group must not end a worker before its exchanges.
+_IGNORED: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+
+_log = Logger()
+
+
+class Worker:
+    """
+    What the supervisor can ask of a worker.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._plane: LocalPlane | None = None
+        self._prepared: dict[int, IPreparedSnapshot] = {}
+        self._certificates: dict[str, ServerCertificate] = {}
+        self._passed: dict[str, ListeningSocket] = {}
+        self._frozen = False
+        self.link = Link(
+            {
+                "begin": self._begin,
+                "prepare": self._prepare,
+                "commit": self._commit,
+                "abort": self._abort,
+                "report": self._report,
+                "challenges": self._publish_challenges,
+                "beat": lambda *_: None,
+                "reopen": self._reopen,
+                "drain": self._drain,
+                "end": self._end,
+            },
+            lost=self._lost,
+        )
+
+    def _serving(self) -> LocalPlane:
+        if self._plane is None:
+            raise ApplyFailed("worker-unresponsive", "workers", "A worker was not told to begin.")
+        return self._plane
+
+    def _begin(self, setup: Setup, _: Sequence[int]) -> None:
+        try:
+            self._plane = LocalPlane(self._reactor, setup, open_socket=self._take_passed)
+        except OSError as reason:
+            raise ApplyFailed(
+                "storage-failed", "access log", f"The access log cannot be opened: {reason.strerror}."
+            ) from reason
+        self._plane.start()
+
+    async def _take_passed(self, description: str, name: str) -> ListeningSocket:
+        listening = self._passed.pop(name, None)
+        if listening is None:
+            raise ApplyFailed("worker-unresponsive", f"binding {name}", f"No socket was passed for {description}.")
+        return listening
+
+    async def _prepare(self, wanted: tuple[Any, ...], descriptors: Sequence[int]) -> None:
+        """
+        @param wanted: a number for what is made; the snapshot without its certificates; their names in order; those of them that
+            were not in the snapshot prepared before; name and endpoint for each descriptor.
+        """
+        token, bare, names, fresh, bindings = wanted
+        for (name, endpoint), descriptor in zip(bindings, descriptors, strict=True):
+            self._passed[name] = ListeningSocket.from_descriptor(descriptor, endpoint)
+        known = {**self._certificates, **fresh}
+        self._certificates = {name: known[name] for name in names}
+        snapshot = attrs.evolve(bare, certificates=self._certificates)
+        try:
+            self._prepared[token] = await self._serving().prepare(snapshot)
+        finally:
+            # What the gate did not take it has already.
+            passed, self._passed = self._passed, {}
+            for listening in passed.values():
+                listening.close()
+
+    async def _commit(self, token: int, _: Sequence[int]) -> None:
+        await self._prepared.pop(token).commit()
+        if not self._frozen:
+            self._frozen = True
+            self._serving().freeze()
+
+    async def _abort(self, token: int, _: Sequence[int]) -> None:
+        prepared = self._prepared.pop(token, None)
+        if prepared is not None:
+            await prepared.abort()
+
+    async def _report(self, *_: object) -> WorkerReport:
+        (report,) = await self._serving().report()
+        return report
+
+    async def _publish_challenges(
+        self, challenges: tuple[Mapping[bytes, bytes], Mapping[str, ServerCertificate]], _: Sequence[int]
+    ) -> None:
+        await self._serving().publish_challenges(*challenges)
+
+    def _reopen(self, *_: object) -> None:
+        if self._plane is not None:
+            self._plane.reopen_logs()
+
+    async def _drain(self, timeout: float, _: Sequence[int]) -> None:
+        if self._plane is not None:
+            await self._plane.drain(timeout)
+
+    async def _end(self, *_: object) -> None:
+        await self._close()
+        # What is said before hanging up still arrives.
+        self._reactor.callLater(0, self.link.close)
+
+    def _lost(self) -> None:
+        """
+        The supervisor is gone, or has been told goodbye.
+        """
+        ending = Deferred.fromCoroutine(self._close())
+        ending.addErrback(lambda failure: _log.failure("The end was not in order", failure))
+        ending.addBoth(lambda _: self._reactor.stop())
+
+    async def _close(self) -> None:
+        plane, self._plane = self._plane, None
+        if plane is not None:
+            await plane.close()
+
+
+def run(reactor: Any) -> None:
+    """
+    Be a worker until the supervisor is gone.
+    """
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    forbid_core_dumps()
+    raise_descriptor_limit()
+    _end_with(os.dup(LINK_DESCRIPTOR))
+    worker = Worker(reactor)
+    _log_over(worker.link)
+    end = socket.socket(fileno=LINK_DESCRIPTOR)
+    end.set_inheritable(False)
+    reactor.callWhenRunning(adopt, reactor, worker.link, end)
+    reactor.run(installSignalHandlers=False)
+
+
+def _end_with(descriptor: int) -> None:
+    """
+    End the process soon after the supervisor's end of the link is closed, even if the reactor is stuck then.
+    """
+
+    def wait() -> None:
+        hangup = select.poll()
+        hangup.register(descriptor, 0)  # a hang-up is told always
+        hangup.poll()
+        time.sleep(GRACE)
+        os._exit(1)
+
+    threading.Thread(target=wait, name="tlsgate end", daemon=True).start()
+
+
+def _log_over(link: Link) -> None:
+    """
+    Let the supervisor log what this process has to say.
+    """
+
+    @provider(ILogObserver)
+    def observe(event: LogEvent) -> None:
+        if link.full:
+            return
+        level = event.get("log_level") or LogLevel.info
+        text = eventAsText(event, includeTimestamp=False, includeSystem=False)
+        link.note("log", (level.name, str(event.get("log_namespace") or "tlsgate"), text))
+
+    wanted = FilteringLogObserver(observe, [LogLevelFilterPredicate(LogLevel.info)])
+    globalLogBeginner.beginLoggingTo([wanted], redirectStandardIO=False)
