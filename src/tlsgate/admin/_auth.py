@@ -138,16 +138,30 @@ class Authenticator:
         """
         if peer.is_unix:
             return Principal(name=f"local:{peer.user}", permissions=frozenset({Permission.ADMIN}))
+        if not authorization:
+            raise Problem("token-missing", "Send a token: Authorization: Bearer tlsg_…")
+        self._check_attempts(peer)
+        return self._known(peer, self._of_token(peer, authorization))
+
+    def of_secret(self, peer: Peer, secret: str) -> Principal:
+        """
+        Who signs in with a secret.
+
+        @raise Problem: C{token-invalid} or C{too-many-attempts}.
+        """
+        self._check_attempts(peer)
+        return self._known(peer, self.still(peer, secret))
+
+    def _check_attempts(self, peer: Peer) -> None:
         wait = self._attempts.wait(peer.address)
-        if wait and authorization:
+        if wait:
             raise Problem(
                 "too-many-attempts",
                 f"Too many wrong tokens came from {peer.address}; try again in {wait} seconds.",
                 retry_after=wait,
             )
-        if not authorization:
-            raise Problem("token-missing", "Send a token: Authorization: Bearer tlsg_…")
-        found = self._of_token(peer, authorization)
+
+    def _known(self, peer: Peer, found: Principal | None) -> Principal:
         if found is None:
             self._attempts.failed(peer.address)
             raise Problem("token-invalid", "The token is wrong, has expired, was revoked or may not be used from here.")
@@ -160,6 +174,12 @@ class Authenticator:
         secret = secret.strip(" ")
         if scheme.lower() != "bearer" or not secret:
             return None
+        return self.still(peer, secret)
+
+    def still(self, peer: Peer, secret: str) -> Principal | None:
+        """
+        Whom a secret stands for now, asked from a peer; C{None} for nobody.
+        """
         token = self._tokens.find(secret)
         if token is None:
             if self._setup.matches(secret):

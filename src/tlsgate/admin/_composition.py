@@ -12,6 +12,7 @@ import attrs
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from ..counters import DURATION_BUCKETS, Counters
 from ..interfaces import IDataPlane
 from ..problems import Finding
 from ..settings import IStore
@@ -24,7 +25,9 @@ from ._guarding import Guard
 from ._metrics import total_of
 from ._operations import Operations
 from ._service import AdminService
+from ._session import Sessions
 from ._tokens import SetupToken, Tokens
+from ._ui import load_pages
 from ._web import AdminSite
 
 if TYPE_CHECKING:
@@ -102,6 +105,7 @@ def make_admin(
     operations = all_operations(*more_operations)
     tokens = Tokens(state / "tokens.json", wall=wall)
     setup = SetupToken(state / "setup-token", wall=wall)
+    authenticator = Authenticator(tokens, setup, changes.monotonic)
     control = Control(
         changes=changes,
         store=store,
@@ -110,6 +114,7 @@ def make_admin(
         setup=setup,
         audit=AuditLog(state / "audit.log", wall=wall),
         events=events or Events(),
+        sessions=Sessions(authenticator, changes.monotonic),
         state=state,
         ready=ready,
         clock=changes.monotonic,
@@ -121,7 +126,7 @@ def make_admin(
     )
     control.last_change.succeeded_at = wall()
     changes.subscribe(lambda event: _tell(control, event))
-    service = AdminService(operations, control, Authenticator(tokens, setup, changes.monotonic), Guard(names))
+    service = AdminService(operations, control, authenticator, Guard(names), load_pages())
     traffic = LoopingCall(_publish_traffic, control)
     traffic.clock = reactor
     traffic.start(TRAFFIC_INTERVAL, now=False)
@@ -164,6 +169,12 @@ async def _publish_traffic(control: Control) -> None:
         "traffic",
         {
             "requests": sum(total.requests.values()),
+            "client_errors": sum(n for (_, _, status), n in total.requests.items() if 400 <= status < 500),
+            "server_errors": sum(n for (_, _, status), n in total.requests.items() if status >= 500),
+            "seconds": sum(total.duration_sums.values()),
+            "durations": [sum(column) for column in zip(*total.durations.values(), strict=True)],
+            "duration_bounds": list(DURATION_BUCKETS),
+            "tls_versions": _by_version(total),
             "bytes_in": sum(total.bytes_in.values()),
             "bytes_out": sum(total.bytes_out.values()),
             "connections": dict(total.connections),
@@ -172,3 +183,14 @@ async def _publish_traffic(control: Control) -> None:
             "workers": len(reports),
         },
     )
+
+
+def _by_version(total: Counters) -> dict[str, int]:
+    """
+    Completed handshakes by TLS version.
+    """
+    versions: dict[str, int] = {}
+    for (version, result), count in total.handshakes.items():
+        if result == "ok":
+            versions[version] = versions.get(version, 0) + count
+    return versions

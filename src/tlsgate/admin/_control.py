@@ -20,6 +20,7 @@ from ._tokens import SetupToken, Tokens
 if TYPE_CHECKING:
     from ..changes import Changes
     from ._operations import Operations
+    from ._session import Sessions
 
 __all__ = ["Control", "LastChange"]
 
@@ -59,6 +60,7 @@ class Control:
     setup: SetupToken
     audit: AuditLog
     events: Events
+    sessions: Sessions
     state: Path
     ready: Callable[[], bool]
     clock: Callable[[], float]

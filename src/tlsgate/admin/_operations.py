@@ -155,6 +155,7 @@ class Answer:
     @ivar etag: the generation that is shown; C{None} for none.
     @ivar source: of the content of an answer that goes on.
     @ivar generation: the number of the generation that was made, for the audit log; 0 for none.
+    @ivar author: who it was, for the audit log, where that is known only now.
     """
 
     status: int = 200
@@ -165,6 +166,7 @@ class Answer:
     etag: int | None = None
     source: Source | None = None
     generation: int = 0
+    author: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -214,6 +216,7 @@ class Operation:
     @ivar local: does it need no token on loopback and the UNIX socket?
     @ivar scoped: may a token that is limited to hosts use it?
     @ivar set_up: may the set-up token use it?
+    @ivar open: may anybody use it, without a token?
     @ivar answers: status to schema; C{None} for one without JSON.
     @ivar codes: of its problems, beside those of every operation.
     @ivar media: the media type of its answer, if it is not JSON.
@@ -235,6 +238,7 @@ class Operation:
     local: bool = False
     scoped: bool = False
     set_up: bool = False
+    open: bool = False
     run: Callable[[Call], Awaitable[Answer]] = attrs.field(repr=False)
 
     @property

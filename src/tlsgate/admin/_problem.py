@@ -51,6 +51,9 @@ def problem_fields(problem: Problem) -> dict[str, str]:
     fields: dict[str, str] = {}
     if problem.status == 401:
         fields["WWW-Authenticate"] = BEARER_CHALLENGE
+    if problem.code == "confirm-over-old-path":
+        # A browser cannot choose a connection: one that cannot confirm is closed, so that the next one is new.
+        fields["Connection"] = "close"
     if problem.retry_after is not None:
         fields["Retry-After"] = str(problem.retry_after)
     allow = problem.extra.get("allow")

@@ -16,6 +16,7 @@ __all__ = [
     "CertificateList",
     "CertificateObject",
     "Changed",
+    "CsrList",
     "CsrMade",
     "CsrRequest",
     "DrainRequest",
@@ -30,6 +31,11 @@ __all__ = [
     "ProblemDocument",
     "Ready",
     "SelfSignedRequest",
+    "SessionMade",
+    "SessionRequest",
+    "SessionShown",
+    "SessionsEnded",
+    "SetupShown",
     "SniAnswer",
     "Status",
     "TokenList",
@@ -236,6 +242,14 @@ class CsrMade(Shown):
     key_type: str
 
 
+class CsrList(Shown):
+    """
+    The requests that wait.
+    """
+
+    requests: list[CsrMade]
+
+
 class SignedDocument(Asked):
     """
     The certificate that a CA made of a request, PEM.
@@ -373,6 +387,50 @@ class TokenRequest(Asked):
     expires_in: Annotated[StrictInt, Field(ge=1, le=10 * 366 * 86400)] | None = None
     networks: Annotated[list[Annotated[str, Field(max_length=50)]], Field(max_length=100)] = []
     hosts: Annotated[list[Annotated[str, Field(min_length=1, max_length=253)]], Field(max_length=100)] = []
+
+
+class SessionRequest(Asked):
+    """
+    Whoever signs in.
+    """
+
+    token: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class SessionShown(Shown):
+    """
+    Who asks, and what they may do.
+    """
+
+    name: str
+    permissions: list[str]
+    hosts: list[str]
+    set_up: bool
+    idle_timeout: float
+
+
+class SessionMade(SessionShown):
+    """
+    A session; its other half is the cookie.
+    """
+
+    csrf_token: str
+
+
+class SessionsEnded(Shown):
+    """
+    How many sessions were ended.
+    """
+
+    ended: int
+
+
+class SetupShown(Shown):
+    """
+    Whether there is no administrator's token yet.
+    """
+
+    needed: bool
 
 
 class AuditPage(Shown):

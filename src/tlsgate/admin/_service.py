@@ -22,6 +22,7 @@ from ._idempotency import Remembered
 from ._operations import Answer, Call, Operation, Operations
 from ._problem import PROBLEM_JSON, problem_document, problem_fields
 from ._query import read_if_match, read_query
+from ._session import CSRF_FIELD, UNATTENDED_FIELD, cookie_in
 
 __all__ = ["AdminService", "Received"]
 
@@ -71,7 +72,18 @@ class AdminService:
 
     _log = Logger()
 
-    def __init__(self, operations: Operations, control: Control, authenticator: Authenticator, guard: Guard) -> None:
+    def __init__(
+        self,
+        operations: Operations,
+        control: Control,
+        authenticator: Authenticator,
+        guard: Guard,
+        pages: Mapping[bytes, Answer] | None = None,
+    ) -> None:
+        """
+        @param pages: of the web UI, by their paths.
+        """
+        self._pages = pages or {}
         self._operations = operations
         self._control = control
         self._authenticator = authenticator
@@ -93,6 +105,8 @@ class AdminService:
         except Exception:  # the edge: whatever a mistake of ours raises must not reach the client, nor end the gate
             self._log.failure("an operation of the admin API failed: {operation}", operation=trail.operation)
             return self._refuse(received, trail, Problem("internal", "The gate made a mistake; its log has more."))
+        if answer.author:
+            trail.principal = Principal(name=answer.author)
         if trail.operation is not None and (trail.operation.audited or trail.operation.change):
             self._audit(received, trail, answer.status, generation=answer.generation)
         return answer
@@ -114,6 +128,8 @@ class AdminService:
         self._guard.check(received.method, peer, received.lines("host"), received.lines("origin"))
         matched = self._operations.match(received.path)
         method = "GET" if received.method == "HEAD" else received.method
+        if method == "GET" and received.path in self._pages:
+            return self._pages[received.path]
         operation = matched[0].get(method) if matched is not None else None
         trail.principal = self._authenticate(received, operation)
         if matched is None:
@@ -150,7 +166,7 @@ class AdminService:
         )
         keys = received.lines("idempotency-key")
         if not changes or not keys:
-            return await operation.run(call)
+            return self._while_signed_in(received, await operation.run(call))
         return await self._remembered.once(
             (trail.principal.name, _idempotency_key(keys)), _fingerprint(received), lambda: operation.run(call)
         )
@@ -160,7 +176,23 @@ class AdminService:
         open_here = operation is not None and operation.local and (peer.is_loopback or peer.is_unix)
         if open_here and not received.lines("authorization") and not peer.is_unix:
             return ANYONE
+        if operation is not None and operation.open:
+            return ANYONE
+        cookie = cookie_in(received.lines("cookie"))
+        if cookie and not received.lines("authorization") and not peer.is_unix:
+            return self._control.sessions.principal(
+                peer, cookie, received.lines(CSRF_FIELD), attended=not received.lines(UNATTENDED_FIELD)
+            )
         return self._authenticator.principal(peer, received.lines("authorization"))
+
+    def _while_signed_in(self, received: Received, answer: Answer) -> Answer:
+        """
+        An answer that goes on says nothing more once the session that asked for it has ended.
+        """
+        cookie = cookie_in(received.lines("cookie"))
+        if answer.source is None or not cookie or received.lines("authorization") or received.peer.is_unix:
+            return answer
+        return attrs.evolve(answer, source=self._control.sessions.bound(answer.source, cookie))
 
     @staticmethod
     def _authorize(principal: Principal, operation: Operation) -> None:

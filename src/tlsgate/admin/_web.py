@@ -184,6 +184,8 @@ class AdminRequest(server.Request):
             headers.setRawHeaders("ETag", [f'"{answer.etag}"'])
         for name, value in answer.fields.items():
             headers.setRawHeaders(name, [value])
+        if answer.fields.get("Connection") == "close":
+            self.channel.persistent = 0
         if not self.channel.persistent:
             headers.setRawHeaders("Connection", ["close"])
         self.emit(content)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -16,6 +16,7 @@ from ..problems import STATUS_OF_CODE
 from ._operations import PATH_PARAMETERS, Body, Operation, Operations, Parameter, Schema
 from ._problem import PROBLEM_JSON
 from ._schemas import ProblemDocument
+from ._session import COOKIE
 
 __all__ = ["openapi_document"]
 
@@ -102,12 +103,18 @@ def openapi_document(operations: Operations) -> dict[str, Any]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "https://127.0.0.1:8444"}],
-        "security": [{"token": []}],
+        "security": [{"token": []}, {"session": []}],
         "paths": paths,
         "components": {
             "schemas": components.schemas,
             "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer", "description": "A token that begins with tlsg_."}
+                "token": {"type": "http", "scheme": "bearer", "description": "A token that begins with tlsg_."},
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": COOKIE,
+                    "description": "Signed in by POST /api/v1/session; each request needs X-CSRF-Token as well.",
+                },
             },
         },
     }
@@ -127,8 +134,10 @@ def _operation(operation: Operation, components: _Components, problem: Mapping[s
         ],
         "responses": _responses(operation, components, problem),
     }
+    if operation.open:
+        shown["security"] = []
     if operation.local:
-        shown["security"] = [{"token": []}, {}]
+        shown["security"] = [{"token": []}, {"session": []}, {}]
     if operation.body is not None:
         shown["requestBody"] = _body(operation.body, components)
     return shown
@@ -197,6 +206,20 @@ def _body(body: Body, components: _Components) -> dict[str, Any]:
     return {"required": body.required, "content": content}
 
 
+def _implied_codes(operation: Operation) -> Iterator[str]:
+    """
+    Problems that follow from what an operation takes.
+    """
+    if operation.path_parameters:
+        yield "not-found"
+    if operation.body is not None and operation.body.json is not None:
+        yield "invalid-settings"
+    if operation.body is not None and operation.body.parts:
+        yield "malformed-multipart"
+    if operation.change:
+        yield "generation-moved"
+
+
 def _responses(operation: Operation, components: _Components, problem: Mapping[str, Any]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
     for status, schema in operation.answers.items():
@@ -208,7 +231,7 @@ def _responses(operation: Operation, components: _Components, problem: Mapping[s
                 response.setdefault("content", {})[media] = {"schema": {"type": "string"}}
         responses[str(status)] = response
     by_status: dict[int, list[str]] = {}
-    for code in (*COMMON_CODES, *operation.codes):
+    for code in (*COMMON_CODES, *_implied_codes(operation), *operation.codes):
         codes = by_status.setdefault(STATUS_OF_CODE[code], [])
         if code not in codes:
             codes.append(code)

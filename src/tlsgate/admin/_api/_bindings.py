@@ -7,11 +7,17 @@ from __future__ import annotations
 from .._operations import Answer, Body, Call, Operations
 from .._schemas import ObjectChanged
 from .._tokens import Permission
-from ._entries import CHANGE_CODES, create, entry_schema, remove, replace, show_all, show_one
+from ._entries import CHANGE_CODES, create, entry_schema, find_effective, remove, replace, show_all
+from ._shapes import changed_schema, list_schema, shown_schema
 
 operations = Operations()
 
 BINDING = entry_schema("BindingSettings")
+SHOWN = shown_schema(
+    "BindingSettings",
+    port={"type": "integer", "minimum": 0, "maximum": 65535, "description": "It listens on this port now; 0 for none."},
+)
+CHANGED = changed_schema("binding", shown_schema("BindingSettings"))
 
 
 @operations.operation(
@@ -19,7 +25,7 @@ BINDING = entry_schema("BindingSettings")
     "/api/v1/bindings",
     permission=Permission.VIEW_SETTINGS,
     summary="List the bindings.",
-    answers={200: {"type": "object", "properties": {"bindings": {"type": "array"}}, "required": ["bindings"]}},
+    answers={200: list_schema("bindings", SHOWN)},
 )
 async def list_bindings(call: Call) -> Answer:
     """
@@ -37,14 +43,16 @@ async def list_bindings(call: Call) -> Answer:
     "/api/v1/bindings/{name}",
     permission=Permission.VIEW_SETTINGS,
     summary="Show a binding.",
-    answers={200: {"type": "object"}},
+    answers={200: SHOWN},
     codes=("not-found",),
 )
 async def show_binding(call: Call) -> Answer:
     """
     One binding.
     """
-    return show_one(call, "binding")
+    name = call.parameters["name"]
+    shown = {**find_effective(call, "binding", name), "port": call.control.data_plane.ports().get(name, 0)}
+    return Answer(document=shown, etag=call.control.changes.current.number)
 
 
 @operations.operation(
@@ -53,7 +61,7 @@ async def show_binding(call: Call) -> Answer:
     permission=Permission.CHANGE_HTTPS_SETTINGS,
     summary="Add a binding; it is bound before anything is saved.",
     body=Body(json=BINDING),
-    answers={201: ObjectChanged, 200: ObjectChanged},
+    answers={201: CHANGED, 200: CHANGED},
     codes=(*CHANGE_CODES, "exists"),
     change=True,
 )
@@ -70,7 +78,7 @@ async def add_binding(call: Call) -> Answer:
     permission=Permission.CHANGE_HTTPS_SETTINGS,
     summary="Replace or add a binding.",
     body=Body(json=BINDING),
-    answers={200: ObjectChanged, 201: ObjectChanged},
+    answers={200: CHANGED, 201: CHANGED},
     codes=CHANGE_CODES,
     change=True,
 )

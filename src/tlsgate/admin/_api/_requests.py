@@ -15,7 +15,7 @@ from ...settings import Draft
 from .._bodies import media_type, model_content, multipart_content
 from .._changing import changed, make_change
 from .._operations import Answer, Body, Call, Operations
-from .._schemas import CertificateChanged, CsrMade, CsrRequest, SignedDocument
+from .._schemas import CertificateChanged, CsrList, CsrMade, CsrRequest, SignedDocument
 from .._tokens import Permission, write_private
 from ._certificate_parts import UPLOAD_CODES, refuse_files, store
 from ._entries import CHANGE_CODES
@@ -79,6 +79,26 @@ async def make_csr(call: Call) -> Answer:
 
 @operations.operation(
     "GET",
+    "/api/v1/certificates/csr",
+    permission=Permission.VIEW_SETTINGS,
+    summary="List the certificate requests that wait for their certificates.",
+    answers={200: CsrList},
+)
+async def list_csrs(call: Call) -> Answer:
+    """
+    All requests that wait, never their keys.
+    """
+    folder = call.control.state / "csr"
+    names = sorted(path.stem for path in folder.glob("*.json")) if folder.is_dir() else []
+    return Answer(document={"requests": [_public(_load(call, name)) for name in names]})
+
+
+def _public(stored: dict[str, Any]) -> dict[str, Any]:
+    return {member: stored[member] for member in ("name", "csr", "names", "key_type")}
+
+
+@operations.operation(
+    "GET",
     "/api/v1/certificates/csr/{name}",
     permission=Permission.VIEW_SETTINGS,
     summary="Show a certificate request that waits.",
@@ -89,8 +109,7 @@ async def show_csr(call: Call) -> Answer:
     """
     One request, never its key.
     """
-    found = _load(call, call.parameters["name"])
-    return Answer(document={member: found[member] for member in ("name", "csr", "names", "key_type")})
+    return Answer(document=_public(_load(call, call.parameters["name"])))
 
 
 @operations.operation(

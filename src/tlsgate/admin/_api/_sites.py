@@ -26,10 +26,13 @@ from ._entries import (
     show_all,
     show_one,
 )
+from ._shapes import MERGE_PATCH, changed_schema, list_schema, shown_schema
 
 operations = Operations()
 
 SITE = entry_schema("SiteSettings")
+SHOWN = shown_schema("SiteSettings")
+CHANGED = changed_schema("site", SHOWN)
 
 
 def _check(call: Call) -> Any:
@@ -49,7 +52,7 @@ def _check(call: Call) -> Any:
     "/api/v1/sites",
     permission=Permission.VIEW_SETTINGS,
     summary="List the sites.",
-    answers={200: {"type": "object", "properties": {"sites": {"type": "array"}}, "required": ["sites"]}},
+    answers={200: list_schema("sites", SHOWN)},
 )
 async def list_sites(call: Call) -> Answer:
     """
@@ -63,7 +66,7 @@ async def list_sites(call: Call) -> Answer:
     "/api/v1/sites/{name}",
     permission=Permission.VIEW_SETTINGS,
     summary="Show a site.",
-    answers={200: {"type": "object"}},
+    answers={200: SHOWN},
     codes=("not-found",),
 )
 async def show_site(call: Call) -> Answer:
@@ -79,7 +82,7 @@ async def show_site(call: Call) -> Answer:
     permission=Permission.CHANGE_PROXY_SETTINGS,
     summary="Add a site; redirect and hsts in it need change_https_settings.",
     body=Body(json=SITE),
-    answers={201: ObjectChanged, 200: ObjectChanged},
+    answers={201: CHANGED, 200: CHANGED},
     codes=(*CHANGE_CODES, "exists"),
     change=True,
 )
@@ -96,7 +99,7 @@ async def add_site(call: Call) -> Answer:
     permission=Permission.CHANGE_PROXY_SETTINGS,
     summary="Replace or add a site; a change of redirect or hsts needs change_https_settings.",
     body=Body(json=SITE),
-    answers={200: ObjectChanged, 201: ObjectChanged},
+    answers={200: CHANGED, 201: CHANGED},
     codes=CHANGE_CODES,
     change=True,
 )
@@ -112,8 +115,8 @@ async def put_site(call: Call) -> Answer:
     "/api/v1/sites/{name}",
     permission=Permission.CHANGE_PROXY_SETTINGS,
     summary="Change members of a site (RFC 7396); a change of redirect or hsts needs change_https_settings.",
-    body=Body(json={"type": "object"}, media=("application/merge-patch+json", "application/json")),
-    answers={200: ObjectChanged},
+    body=Body(json=MERGE_PATCH, media=("application/merge-patch+json", "application/json")),
+    answers={200: CHANGED},
     codes=(*CHANGE_CODES, "not-found"),
     change=True,
 )
@@ -170,7 +173,7 @@ async def _put_part(call: Call, part: str) -> Answer:
     "/api/v1/sites/{name}/redirect",
     permission=Permission.VIEW_SETTINGS,
     summary="Show a site's redirect to HTTPS.",
-    answers={200: entry_schema("RedirectSettings")},
+    answers={200: shown_schema("RedirectSettings")},
     codes=("not-found",),
 )
 async def show_redirect(call: Call) -> Answer:
@@ -186,7 +189,7 @@ async def show_redirect(call: Call) -> Answer:
     permission=Permission.CHANGE_HTTPS_SETTINGS,
     summary="Set a site's redirect to HTTPS; what is not named gets its default.",
     body=Body(json=entry_schema("RedirectSettings")),
-    answers={200: ObjectChanged},
+    answers={200: changed_schema("redirect", shown_schema("RedirectSettings"))},
     codes=(*CHANGE_CODES, "not-found"),
     change=True,
 )
@@ -202,7 +205,7 @@ async def put_redirect(call: Call) -> Answer:
     "/api/v1/sites/{name}/hsts",
     permission=Permission.VIEW_SETTINGS,
     summary="Show a site's HTTP Strict Transport Security policy.",
-    answers={200: entry_schema("HSTSSettings")},
+    answers={200: shown_schema("HSTSSettings")},
     codes=("not-found",),
 )
 async def show_hsts(call: Call) -> Answer:
@@ -218,7 +221,7 @@ async def show_hsts(call: Call) -> Answer:
     permission=Permission.CHANGE_HTTPS_SETTINGS,
     summary="Set a site's HTTP Strict Transport Security policy; what is not named gets its default.",
     body=Body(json=entry_schema("HSTSSettings")),
-    answers={200: ObjectChanged},
+    answers={200: changed_schema("hsts", shown_schema("HSTSSettings"))},
     codes=(*CHANGE_CODES, "not-found"),
     change=True,
 )

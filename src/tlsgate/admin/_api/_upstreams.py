@@ -24,10 +24,17 @@ from ._entries import (
     remove,
     replace,
 )
+from ._shapes import MERGE_PATCH, changed_schema, list_schema, shown_schema
 
 operations = Operations()
 
 UPSTREAM = entry_schema("UpstreamSettings")
+SERVER = shown_schema("ServerSettings", state={"enum": ["up", "down", "drain"]})
+SHOWN = shown_schema(
+    "UpstreamSettings",
+    servers={"type": "array", "items": {name: member for name, member in SERVER.items() if name != "$defs"}},
+)
+CHANGED = changed_schema("upstream", shown_schema("UpstreamSettings"))
 
 
 async def _with_states(call: Call, upstreams: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -47,7 +54,7 @@ async def _with_states(call: Call, upstreams: list[dict[str, Any]]) -> list[dict
     "/api/v1/upstreams",
     permission=Permission.VIEW_SETTINGS,
     summary="List the upstreams, with the state of each server.",
-    answers={200: {"type": "object", "properties": {"upstreams": {"type": "array"}}, "required": ["upstreams"]}},
+    answers={200: list_schema("upstreams", SHOWN)},
 )
 async def list_upstreams(call: Call) -> Answer:
     """
@@ -62,7 +69,7 @@ async def list_upstreams(call: Call) -> Answer:
     "/api/v1/upstreams/{name}",
     permission=Permission.VIEW_SETTINGS,
     summary="Show an upstream, with the state of each server.",
-    answers={200: {"type": "object"}},
+    answers={200: SHOWN},
     codes=("not-found",),
 )
 async def show_upstream(call: Call) -> Answer:
@@ -79,7 +86,7 @@ async def show_upstream(call: Call) -> Answer:
     permission=Permission.CHANGE_PROXY_SETTINGS,
     summary="Add an upstream.",
     body=Body(json=UPSTREAM),
-    answers={201: ObjectChanged, 200: ObjectChanged},
+    answers={201: CHANGED, 200: CHANGED},
     codes=(*CHANGE_CODES, "exists"),
     change=True,
 )
@@ -96,7 +103,7 @@ async def add_upstream(call: Call) -> Answer:
     permission=Permission.CHANGE_PROXY_SETTINGS,
     summary="Replace or add an upstream.",
     body=Body(json=UPSTREAM),
-    answers={200: ObjectChanged, 201: ObjectChanged},
+    answers={200: CHANGED, 201: CHANGED},
     codes=CHANGE_CODES,
     change=True,
 )
@@ -112,8 +119,8 @@ async def put_upstream(call: Call) -> Answer:
     "/api/v1/upstreams/{name}",
     permission=Permission.CHANGE_PROXY_SETTINGS,
     summary="Change members of an upstream (RFC 7396).",
-    body=Body(json={"type": "object"}, media=("application/merge-patch+json", "application/json")),
-    answers={200: ObjectChanged},
+    body=Body(json=MERGE_PATCH, media=("application/merge-patch+json", "application/json")),
+    answers={200: CHANGED},
     codes=(*CHANGE_CODES, "not-found"),
     change=True,
 )
@@ -173,7 +180,7 @@ async def _set_drain(call: Call, drain: bool) -> Answer:
     permission=Permission.CHANGE_PROXY_SETTINGS,
     summary="Let a server finish what runs and start nothing new.",
     body=Body(json=DrainRequest),
-    answers={200: ObjectChanged},
+    answers={200: CHANGED},
     codes=(*CHANGE_CODES, "not-found"),
     change=True,
 )
@@ -190,7 +197,7 @@ async def drain_server(call: Call) -> Answer:
     permission=Permission.CHANGE_PROXY_SETTINGS,
     summary="Let a drained server work again.",
     body=Body(json=DrainRequest),
-    answers={200: ObjectChanged},
+    answers={200: CHANGED},
     codes=(*CHANGE_CODES, "not-found"),
     change=True,
 )

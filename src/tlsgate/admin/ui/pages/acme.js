@@ -1,0 +1,1 @@
+import { element } from "../element.js"; export async function acmePage() { return element("p", "soon"); }

@@ -1,0 +1,1 @@
+import { element } from "../element.js"; export async function auditPage() { return element("p", "soon"); }

@@ -1,0 +1,1 @@
+import { element } from "../element.js"; export async function historyPage() { return element("p", "soon"); }

@@ -1,0 +1,1 @@
+import { element } from "../element.js"; export async function sitesPage() { return element("p", "soon"); }

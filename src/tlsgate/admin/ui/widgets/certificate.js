@@ -1,0 +1,71 @@
+/**
+ * A certificate as people read it.
+ */
+
+import { element } from "../element.js";
+import { ago, day, plural } from "../time.js";
+import { badge, facts } from "./layout.js";
+
+const STATE = {
+  valid: ["good", "Valid"], expiring: ["warning", "Expires soon"], expired: ["bad", "Expired"], not_yet_valid: ["bad", "Not valid yet"],
+};
+const SOURCE = {
+  upload: "Uploaded", pfx: "PFX file", "self-signed": "Self-signed here", acme: "Let’s Encrypt / ACME", csr: "Signed request", files: "Watched files",
+};
+
+/** "CN=localhost" as "localhost". */
+export function commonName(distinguished) {
+  return /(?:^|,)CN=((?:\\.|[^,])+)/.exec(distinguished)?.[1] || distinguished || "(no subject)";
+}
+
+/** A pill with the state of a certificate. */
+export function stateBadge(certificate) {
+  const [kind, text] = STATE[certificate.state] || ["", certificate.state];
+  return badge(kind, text);
+}
+
+/** Where it came from, in words. */
+export const sourceOf = (certificate) => SOURCE[certificate.source] || certificate.source;
+
+/** How much of its life is left, as a bar and in words. */
+export function life(certificate) {
+  const begin = new Date(certificate.not_before);
+  const end = new Date(certificate.not_after);
+  const left = Math.max(0, Math.min(1, (end - Date.now()) / (end - begin)));
+  const kind = { expiring: "warning", expired: "bad", not_yet_valid: "bad" }[certificate.state] || "";
+  const words = certificate.days_left < 0 ? `expired ${plural(-certificate.days_left, "day")} ago` : `${plural(certificate.days_left, "day")} left`;
+  const bar = element("span");
+  bar.style.width = `${Math.round(left * 100)}%`;
+  return element("div.life", { class: `life ${kind}` }, element("span", words), element("div.bar", { "aria-hidden": "true" }, bar));
+}
+
+/** What is known of it. */
+export function certificateFacts(certificate) {
+  return facts(
+    ["Names", certificate.names.length ? certificate.names.join(", ") : "none"],
+    ["Issued by", [commonName(certificate.issuer), certificate.self_signed ? " (itself)" : "", " ",
+      certificate.trusted ? badge("good", "Trusted by browsers") : badge("warning", "Not trusted by browsers")]],
+    ["Valid", [day(certificate.not_before), " – ", day(certificate.not_after), " (", ago(certificate.not_after), ")"]],
+    ["Key", keyName(certificate.key_type)],
+    ["Source", sourceOf(certificate)],
+    ["Used by", certificate.used_by.length ? certificate.used_by.join(", ") : "nothing yet"],
+    ["SHA-256", element("code", certificate.fingerprint)],
+  );
+}
+
+/** "ec-p256" as "EC P-256". */
+export function keyName(type) {
+  return type.replace(/^ec-p(\d+)$/, "EC P-$1").replace(/^rsa-(\d+)$/, "RSA $1 bits").replace(/^ed25519$/, "Ed25519");
+}
+
+/** The chain as a tree, from the top down to the certificate itself. */
+export function chainTree(certificate) {
+  const links = [...certificate.chain].reverse();
+  const top = links[0];
+  const begin = top && top.issuer !== top.subject ? [{ subject: top.issuer, missing: true }] : [];
+  const build = ([first, ...rest]) => element("li",
+    element("span", { class: rest.length ? null : "strong" }, commonName(first.subject)), " ",
+    first.missing ? badge("", "not sent: clients know it, or do not") : element("span.small.muted", "until ", day(first.not_after)),
+    rest.length ? element("ul", build(rest)) : null);
+  return element("ul.tree", { "aria-label": "Chain of trust" }, build([...begin, ...links]));
+}

@@ -1,0 +1,43 @@
+/**
+ * What there is to say: findings, problems, results.
+ */
+
+import { element } from "../element.js";
+
+const WORD = { error: "Error", warning: "Warning", info: "Note", success: "Done" };
+
+/**
+ * A box with a title and more.
+ *
+ * @param {"error"|"warning"|"info"|"success"} severity
+ */
+export function notice(severity, title, ...more) {
+  return element("div.notice", { class: `notice ${severity}`, role: severity === "error" ? "alert" : null },
+    element("div.title", element("span.visually-hidden", `${WORD[severity]}: `), title),
+    more.flat().filter(Boolean).map((part) => (part instanceof Node ? part : element("div", part))));
+}
+
+/**
+ * A problem of the API: its sentence, its code, and each wrong value.
+ *
+ * @param {import("../api.js").Problem|Error} problem
+ */
+export function problemNotice(problem, ...more) {
+  const errors = (problem.errors || []).filter((one) => !problem.message.includes(one.message));
+  return notice("error", problem.message,
+    errors.length ? element("ul", errors.map((one) => element("li", element("code", one.pointer), " ", one.message))) : null,
+    problem.findings?.length ? findingList(problem.findings) : null,
+    element("div.code", "code: ", problem.code || "page-error"),
+    ...more);
+}
+
+/**
+ * Findings, worst first; null if there are none.
+ */
+export function findingList(findings) {
+  if (!findings?.length) return null;
+  const order = ["error", "warning", "info"];
+  const sorted = [...findings].sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
+  return element("ul.findings", sorted.map((finding) => element("li",
+    notice(finding.severity === "error" ? "error" : finding.severity, finding.message, element("div.code", finding.code)))));
+}
