@@ -2,6 +2,8 @@ import copy
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tlsgate.problems import Problem
 from tlsgate.settings import Pins, default_document
@@ -146,3 +148,37 @@ def test_secret_references_are_one_value() -> None:
     pins = Pins.of({"alerts": {"webhook": {"env": "X"}}}, "--config c")
     assert pins.apply({"alerts": {"webhook": {"file": "/x"}}}) == {"alerts": {"webhook": {"env": "X"}}}
     assert pins.describe() == {"/alerts/webhook": "--config c"}
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["http", "https", "name", "app", "default"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["name", "scheme", "endpoint", "servers", "binding"]), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    changed=st.fixed_dictionaries({}, optional={"binding": JSON, "upstream": JSON, "timeouts": JSON, "acme": JSON}),
+    pins=st.sampled_from(
+        [
+            pins_of_options(http=["none"], https=["9443"], upstream=["http://a:1"], drain_timeout="5"),
+            pins_of_options(https=["none"]),
+            Pins.of({"acme": {"email": "a@b"}, "binding": [{"name": "http", "public_port": 80}]}, "--config c"),
+        ]
+    ),
+)
+def test_any_document_is_refused_or_stripped(changed, pins: Pins) -> None:
+    """
+    A changed document may hold anything where names and lists belong: it is refused as pinned or goes on to be
+    validated, and nothing else is raised.
+    """
+    stored = default_document()
+    try:
+        pins.check(pins.apply(stored), {**pins.apply(stored), **changed})
+    except Problem as problem:
+        assert problem.code == "pinned"
+    pins.strip({**pins.apply(stored), **changed}, stored)

@@ -119,19 +119,21 @@ class Pins:
             _put(stripped, path, value if kept else None)
         for kind in NAMED:
             before = {entry.get("name") for entry in stored.get(kind, []) if isinstance(entry, dict)}
-            pinned = {entry["name"] for entry in self.overlay.get(kind, [])}
+            added = [entry["name"] for entry in self.overlay.get(kind, []) if entry["name"] not in before]
             if isinstance(stripped.get(kind), list):
                 stripped[kind] = [
                     entry
                     for entry in stripped[kind]
-                    if not (entry.get("name") in pinned - before and set(entry) <= {"name"})
+                    if not (isinstance(entry, dict) and set(entry) == {"name"} and entry["name"] in added)
                 ]
         for scheme in self.schemes:
             hidden = [entry for entry in stored.get("binding", []) if entry.get("scheme") == scheme]
-            names = {entry.get("name") for entry in stripped.get("binding", [])}
-            stripped.setdefault("binding", []).extend(
-                copy.deepcopy(entry) for entry in hidden if entry.get("name") not in names
-            )
+            if not hidden:
+                continue
+            bindings = stripped.setdefault("binding", [])
+            if isinstance(bindings, list):
+                names = [entry.get("name") for entry in bindings if isinstance(entry, dict)]
+                bindings.extend(copy.deepcopy(entry) for entry in hidden if entry.get("name") not in names)
         return stripped
 
     def describe(self) -> dict[str, str]:
@@ -142,8 +144,12 @@ class Pins:
 
     def _added(self, old: Document, served: Document, new: Document, origins: list[str]) -> Iterator[ProblemError]:
         known = {entry.get("name") for document in (old, served) for entry in document.get("binding", [])}
-        for index, entry in enumerate(new.get("binding") or []):
-            if not isinstance(entry, dict) or entry.get("name") in known or entry.get("scheme") not in self.schemes:
+        bindings = new.get("binding")
+        for index, entry in enumerate(bindings if isinstance(bindings, list) else []):
+            if not isinstance(entry, dict) or not isinstance(entry.get("scheme"), str):
+                continue  # Not validated yet: that will refuse it.
+            name = entry.get("name")
+            if (isinstance(name, str) and name in known) or entry["scheme"] not in self.schemes:
                 continue
             origin = self.schemes[entry["scheme"]]
             origins.append(origin)
