@@ -201,6 +201,14 @@ class Lab:
 
         return edit
 
+    @staticmethod
+    def usual_ports(draft: Draft) -> None:
+        """
+        Clients reach the bindings at 80 and 443.
+        """
+        for binding, port in zip(draft.document["binding"], (80, 443), strict=True):
+            binding["public_port"] = port
+
     def certify(self, *args: Any, **kwargs: Any) -> Callable[[Draft], None]:
         new = stored(*args, **kwargs)
         return lambda draft: draft.certificates.update({new.certificate.name: new})

@@ -434,7 +434,7 @@ def test_hsts_steps_up_with_time(lab: Any) -> None:
     """
     A ramp's step makes a generation by the gate when it is due, up to the goal and no further.
     """
-    lab.apply(lambda draft: draft.document["binding"][1].update(public_port=443))
+    lab.apply(lab.usual_ports)
     lab.apply(lab.site(hsts={"enabled": True, "ramp": True, "max_age": 10000, "ramp_hold": 3600.0}))
     values = [lab.plane.snapshot.sites[0].hsts.max_age]
     for _ in range(8):
@@ -451,7 +451,7 @@ def test_hsts_waits_for_a_trusted_certificate(lab: Any) -> None:
     A ramp does not step up over a certificate that browsers do not trust.
     """
     lab.trusts = False
-    lab.apply(lambda draft: draft.document["binding"][1].update(public_port=443))
+    lab.apply(lab.usual_ports)
     lab.apply(lab.site(hsts={"enabled": True, "ramp": True, "max_age": 10000, "ramp_hold": 3600.0}))
     lab.advance(7200)
     Deferred.fromCoroutine(lab.changes.tick())

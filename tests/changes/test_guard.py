@@ -171,7 +171,7 @@ def test_findings_of_hsts(lab: Any) -> None:
     lab.trusts = True
 
     def well(draft: Any) -> None:
-        draft.document["binding"][1]["public_port"] = 443
+        lab.usual_ports(draft)
         lab.site(hsts={"enabled": True, "max_age": 31556926, "ramp": True})(draft)
 
     assert lab.apply(well).findings == ()

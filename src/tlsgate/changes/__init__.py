@@ -8,7 +8,8 @@ only time changes.
 
 from ._bootstrap import first_generation
 from ._changes import Changes
+from ._files import ICertificateFiles
 from ._probe import IProbe, Probe
 from ._requests import ChangeRequest, Outcome
 
-__all__ = ["ChangeRequest", "Changes", "IProbe", "Outcome", "Probe", "first_generation"]
+__all__ = ["ChangeRequest", "Changes", "ICertificateFiles", "IProbe", "Outcome", "Probe", "first_generation"]

@@ -16,7 +16,7 @@ What fails after the swap is swapped back.  Changes come one at a time.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -36,15 +36,17 @@ from ..settings import (
     IStore,
     Pins,
     Settings,
+    StoredCertificate,
     check_certificate_name,
 )
 from ..sites import ServerCertificate, Snapshot
 from ._confirmation import Countdown
+from ._files import ICertificateFiles
 from ._guard import guard
 from ._history import History, Row
-from ._plan import Plan, Wanted, plan
+from ._plan import Plan, Wanted, plan, with_staples
 from ._probe import IProbe
-from ._ramp import step
+from ._ramp import HSTSState, hsts_state, step
 from ._replacement import Replacement
 from ._requests import ChangeRequest, Outcome
 from ._summary import certificate_changes, json_patch, shown_patch, summarise
@@ -85,7 +87,9 @@ class Changes:
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         trusted: Callable[[ServerCertificate], bool] | None = None,
+        renewal_failing: Callable[[], Collection[str]] = tuple,
         in_thread: InThread = deferToThread,
+        files: ICertificateFiles | None = None,
     ) -> None:
         """
         @param store: open already.
@@ -93,7 +97,9 @@ class Changes:
         @param probe: proves a change before it is kept; C{None} to believe it.
         @param wall: Unix time.
         @param trusted: does a certificate chain to a root of this machine?
+        @param renewal_failing: names of certificates whose latest renewal failed.
         @param in_thread: runs what blocks.
+        @param files: reads the certificates that a document names by their files.
         """
         self.monotonic = monotonic
         self._store = store
@@ -104,15 +110,20 @@ class Changes:
         self._replacement = Replacement(store, data_plane, probe, in_thread)
         self._wall = wall
         self._trusted = self._inspect if trusted is None else trusted
+        self._renewal_failing = renewal_failing
         self._in_thread = in_thread
         self._lock = DeferredLock()
         self._history = History()
         self._countdown = Countdown(clock, monotonic, lambda: Deferred.fromCoroutine(self._time_is_up()))
         self._listeners: list[Listener] = []
         self._findings: tuple[Any, ...] = ()
+        self._files = files
+        self._staples: Mapping[str, bytes] = {}
         # Monotonic times at which the generations of this run began to serve.
         self._served_at: dict[int, float] = {}
         self._started_at = 0.0
+        # Does the present memory stand in no generation of the store?
+        self._memory_unsaved = False
 
     @property
     def document(self) -> Document:
@@ -141,7 +152,7 @@ class Changes:
             current = self._first(self._wall()) if stored is None else stored
             await self._load_history()
             undoing = await self._overdue(current) if parent else None
-            current = undoing or current
+            current = await self._with_present_files(undoing or current, stored=parent)
             wanted = _content(current)
             made = self._plan(wanted, old=None, number=current.number)
             prepared = await self._replacement.prepare(made.snapshot)
@@ -186,7 +197,7 @@ class Changes:
             self._pins.check(document, draft.document)
             wanted = Wanted(
                 document=self._pins.strip(draft.document, self.current.document),
-                certificates=draft.certificates,
+                certificates=await self._with_files(draft.document, draft.certificates, before=document),
                 memory=draft.memory,
             )
             return await self._change(request, wanted)
@@ -203,7 +214,9 @@ class Changes:
             self._check_match(request)
             old: Generation = await self._in_thread(self._store.read, number)
             reason = request.reason or f"back to generation {number}"
-            wanted = attrs.evolve(_content(old), memory=self.current.memory)
+            # What files hold is what they hold now: going back does not bring back what another program replaced.
+            certificates = await self._with_files(self._pins.apply(old.document), old.certificates, before=None)
+            wanted = Wanted(document=old.document, certificates=certificates, memory=self.current.memory)
             return await self._change(attrs.evolve(request, reason=reason), wanted)
 
     async def confirm(self, number: int, *, connected_at: float, author: str) -> None:
@@ -239,23 +252,32 @@ class Changes:
         async with self._locked():
             if self._history.waiting(self.current.number) is not None:
                 return None
-            memory, told = step(self.current.memory, self.effective, self.snapshot, self._wall(), self._trusted)
-            if not told:
+            memory, told = step(
+                self.current.memory, self.effective, self.snapshot, self._wall(), self._trusted, self._renewal_failing()
+            )
+            if not told and not self._memory_unsaved:
                 return None
             wanted = attrs.evolve(_content(self.current), memory=memory)
-            request = ChangeRequest(author="gate", reason="HSTS ramp")
-            return await self._change(request, wanted, summary=tuple(told))
+            request = ChangeRequest(author="gate", reason="HSTS ramp" if told else "what browsers were told")
+            summary = tuple(told) or ("What browsers were told of redirects and HSTS is kept.",)
+            return await self._change(request, wanted, summary=summary)
 
     async def reload(self, pins: Pins) -> Outcome:
         """
-        Serve the current generation under other pins, after C{--config} was read again.  Makes no generation.
+        Serve the current generation under other pins, after C{--config} was read again.  Makes no generation, unless
+        certificates that it names by their files are new.
 
         @raise Problem: nothing changed.
         """
         async with self._locked():
             before, self._pins = self._pins, pins
             try:
-                made = self._plan(_content(self.current), old=self.snapshot, number=self.current.number)
+                wanted = _content(self.current)
+                certificates = await self._with_files(self.document, wanted.certificates, before=None)
+                if certificates != dict(wanted.certificates):
+                    request = ChangeRequest(author="files", reason="settings were read again")
+                    return await self._change(request, attrs.evolve(wanted, certificates=certificates))
+                made = self._plan(wanted, old=self.snapshot, number=self.current.number)
                 guard(self.snapshot, made.snapshot, self._wall(), frozenset(), self._trusted)
                 await self._replacement.serve(self.snapshot, made.snapshot)
             except Problem:
@@ -263,6 +285,25 @@ class Changes:
                 raise
             self._adopt(self.current, made)
             return await self._outcome()
+
+    async def staple(self, staples: Mapping[str, bytes]) -> None:
+        """
+        Serve the current generation with these OCSP responses from now on.  Makes no generation: a response lives for
+        days, and whoever starts again asks for a new one.
+
+        @param staples: DER, by the fingerprint of the certificate.
+
+        @raise Problem: what served before serves.
+        """
+        async with self._locked():
+            before, self._staples = self._staples, dict(staples)
+            made = self._plan(_content(self.current), old=self.snapshot, number=self.current.number)
+            try:
+                await self._replacement.serve(self.snapshot, made.snapshot)
+            except Problem:
+                self._staples = before
+                raise
+            self.snapshot = made.snapshot
 
     def history(self) -> list[dict[str, Any]]:
         """
@@ -289,6 +330,15 @@ class Changes:
         What is to be said about what is served, as it was when it began to be.
         """
         return self._findings
+
+    def hsts(self, name: str) -> HSTSState:
+        """
+        What a site tells browsers of HSTS now, and what comes next.
+
+        @param name: of a site that is served.
+        """
+        memory, failing = self.current.memory, self._renewal_failing()
+        return hsts_state(name, memory, self.effective, self.snapshot, self._wall(), self._trusted, failing)
 
     def confirm_by(self) -> float | None:
         """
@@ -323,7 +373,7 @@ class Changes:
             )
 
     def _plan(self, wanted: Wanted, *, old: Snapshot | None, number: int) -> Plan:
-        return plan(
+        made = plan(
             wanted,
             effective=self._pins.apply(wanted.document),
             old=old,
@@ -331,6 +381,41 @@ class Changes:
             number=number,
             now=self._wall(),
             trusted=self._trusted,
+        )
+        return with_staples(made, self._staples)
+
+    async def _with_files(
+        self, document: Document, certificates: Mapping[str, StoredCertificate], *, before: Document | None
+    ) -> dict[str, StoredCertificate]:
+        """
+        The certificates with those that a document names by their files; see L{ICertificateFiles.complete}.
+        """
+        if self._files is None:
+            return dict(certificates)
+        return await self._files.complete(document, certificates, before=before)
+
+    async def _with_present_files(self, current: Generation, *, stored: int) -> Generation:
+        """
+        At the start: the generation with what files hold now; a new one if a stored one held something else.
+
+        @param stored: the number of the generation that is current in the store, 0 for none.
+        """
+        certificates = await self._with_files(self._pins.apply(current.document), current.certificates, before=None)
+        if certificates == dict(current.certificates):
+            return current
+        if stored != current.number:
+            return attrs.evolve(current, certificates=certificates)
+        return attrs.evolve(
+            current,
+            number=await self._in_thread(self._store.next_number),
+            parent=stored,
+            time=self._wall(),
+            author="files",
+            reason="files changed while nobody watched",
+            summary=summarise(current.document, current.document, current.certificates, certificates),
+            certificates=certificates,
+            confirm_by=None,
+            undoes=0,
         )
 
     async def _change(
@@ -344,7 +429,7 @@ class Changes:
         """
         Steps 1 to 6.
         """
-        if not undoes and self._is_current(wanted):
+        if not undoes and not summary and self._is_current(wanted):
             return await self._outcome()
         now = self._wall()
         number = await self._in_thread(self._store.next_number)
@@ -380,7 +465,10 @@ class Changes:
         """
         What was made is what serves.
         """
-        self.current, self.effective, self.snapshot = generation, made.settings, made.snapshot
+        # What is pinned can tell browsers something that no stored generation knows of; tick() stores it.
+        self._memory_unsaved = made.wanted.memory != generation.memory
+        self.current = attrs.evolve(generation, memory=made.wanted.memory)
+        self.effective, self.snapshot = made.settings, made.snapshot
         self._findings = made.findings
         self._served_at[generation.number] = self.monotonic()
         self._arm()

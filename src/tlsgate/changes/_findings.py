@@ -11,6 +11,7 @@ from ..problems import Finding, Severity
 from ..settings import Settings
 from ..sites import Scheme, ServerCertificate, Site, Snapshot
 from ._coverage import covering, first_https, is_valid, redirects
+from ._ramp import missing_for_preload
 
 __all__ = ["LONG_HSTS", "find"]
 
@@ -33,6 +34,8 @@ def find(settings: Settings, snapshot: Snapshot, now: float, trusted: Trusted) -
             found.extend(_hsts(snapshot, pointer, _untrusted(snapshot, site, now, trusted)))
             if site.hsts.max_age > LONG_HSTS and site.name not in ramped:
                 found.append(_long(site, pointer))
+            if site.hsts.preload and (missing := missing_for_preload(snapshot, site, now, trusted)):
+                found.append(_not_preloaded(missing, pointer))
         if redirects(site):
             found.extend(_redirect(snapshot, site, pointer, now, trusted))
     return tuple(found)
@@ -80,6 +83,25 @@ def _hsts(snapshot: Snapshot, pointer: str, untrusted: str) -> Iterator[Finding]
             f"{binding.public_port or 'another port'}; serve at 443 or set public_port.",
             f"{pointer}/hsts/enabled",
         )
+        return
+    for plain in snapshot.bindings:
+        if plain.scheme is Scheme.HTTP and plain.public_port not in (0, 80):
+            yield Finding(
+                "hsts-nonstandard-port",
+                Severity.WARNING,
+                f"Under HSTS a browser asks for https at the port of any http URL that names one, but port "
+                f"{plain.public_port} speaks plain HTTP; serve it at 80 or set public_port.",
+                f"{pointer}/hsts/enabled",
+            )
+
+
+def _not_preloaded(missing: tuple[str, ...], pointer: str) -> Finding:
+    return Finding(
+        "hsts-preload-incomplete",
+        Severity.WARNING,
+        f"Browsers' built-in lists would refuse this site: {'; '.join(missing)}.",
+        f"{pointer}/hsts/preload",
+    )
 
 
 def _long(site: Site, pointer: str) -> Finding:

@@ -16,7 +16,7 @@ from ._guard import guard_use
 from ._memory import remember
 from ._ramp import begin
 
-__all__ = ["Plan", "Wanted", "plan"]
+__all__ = ["Plan", "Wanted", "plan", "with_staples"]
 
 
 @attrs.frozen(kw_only=True)
@@ -78,3 +78,20 @@ def plan(
         snapshot=snapshot,
         findings=find(settings, snapshot, now, trusted),
     )
+
+
+def with_staples(made: Plan, staples: Mapping[str, bytes]) -> Plan:
+    """
+    A plan whose certificates carry their OCSP responses.
+
+    @param staples: DER, by the fingerprint of the certificate.
+    """
+    certificates = made.snapshot.certificates
+    stapled = {
+        name: attrs.evolve(certificate, staple=staples[certificate.fingerprint])
+        for name, certificate in certificates.items()
+        if staples.get(certificate.fingerprint, certificate.staple) != certificate.staple
+    }
+    if not stapled:
+        return made
+    return attrs.evolve(made, snapshot=attrs.evolve(made.snapshot, certificates={**certificates, **stapled}))

@@ -41,6 +41,7 @@ class SiteMemory:
     What must be remembered of a site beyond its settings, because browsers remember it too.
 
     @ivar redirect_changed_at: when the redirect last changed, Unix time; the soak counts from here.
+    @ivar redirect: what it changed to, to be compared only; empty for the default.
     @ivar hsts_largest: the largest max-age ever sent, seconds.
     @ivar hsts_off_until: until when C{max-age=0} is sent once HSTS is off, Unix time.
     @ivar hsts_step: index of the ramp's present step.
@@ -48,6 +49,7 @@ class SiteMemory:
     """
 
     redirect_changed_at: float = 0.0
+    redirect: str = ""
     hsts_largest: int = 0
     hsts_off_until: float = 0.0
     hsts_step: int = 0
