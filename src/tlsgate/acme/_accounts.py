@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -23,6 +24,7 @@ class Account:
     @ivar key: PKCS#8 PEM; never shown.
     @ivar url: of the account; empty while it is not registered.
     @ivar email: its contact.
+    @ivar agreed: the CA's terms of service were agreed to when it was registered.
     @ivar next_key: while a change of the key is under way, the new one.
     """
 
@@ -30,6 +32,7 @@ class Account:
     key: bytes = attrs.field(repr=False)
     url: str = ""
     email: str = ""
+    agreed: bool = False
     next_key: bytes = attrs.field(default=b"", repr=False)
 
     def as_json(self) -> dict[str, str]:
@@ -75,6 +78,7 @@ class Accounts:
             "directory": account.directory,
             "url": account.url,
             "email": account.email,
+            "agreed": account.agreed,
             "key": account.key.decode("ascii"),
             "next_key": account.next_key.decode("ascii"),
         }
@@ -94,11 +98,12 @@ class Accounts:
         return [account for account in accounts if account.url]
 
 
-def _read(document: dict[str, str]) -> Account:
+def _read(document: dict[str, Any]) -> Account:
     return Account(
         directory=document["directory"],
         url=document["url"],
         email=document["email"],
+        agreed=bool(document["agreed"]),
         key=document["key"].encode("ascii"),
         next_key=document.get("next_key", "").encode("ascii"),
     )

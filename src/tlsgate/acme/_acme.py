@@ -557,7 +557,7 @@ class Acme:
             if known.wants_window(now) and now < certificate.not_after:
                 await self._ask_window(name, stored)
                 known = self._renewals.of(name, certificate)
-            if name in busy or not known.is_due(certificate, self._settings().renew_before, now):
+            if name in busy or not known.is_due(stored, self._settings().renew_before, now):
                 continue
             request = self._again(name)
             rehearse = known.failures >= REHEARSE_AFTER and bool(self._fulfilment.staging())

@@ -186,7 +186,7 @@ class Clients:
         """
         Register the account, once however many orders want it.
         """
-        if not terms.agreed:
+        if not (terms.agreed or client.account.agreed):
             raise OrderFailed(OrderProblem.of("terms-not-agreed", instance=client.entry.terms))
         if client.entry.binding_required and terms.binding is None:
             raise OrderFailed(OrderProblem.of("externalAccountRequired"))
@@ -194,7 +194,7 @@ class Clients:
         try:
             account = await self._load(client.account.directory)
             url = await client.call(CA.register, terms.email, terms.binding)
-            client.account = attrs.evolve(account, url=url, email=terms.email)
+            client.account = attrs.evolve(account, url=url, email=terms.email, agreed=True)
             await self._save(client.account)
         finally:
             self._lock.release()

@@ -214,7 +214,10 @@ class Fulfilment:
             binding = (key_id, key.resolve()) if key_id else None
         except ValueError as error:
             raise OrderFailed(OrderProblem.of("externalAccountRequired", said=str(error))) from error
-        return OrderTerms(request.email or settings.email, request.agree_terms or settings.agree_terms, binding)
+        # Who agreed to a CA's terms agreed to those of its own stage.
+        staged = request.renewal and order.directory == self.staging()
+        agreed = request.agree_terms or settings.agree_terms or staged
+        return OrderTerms(request.email or settings.email, agreed, binding)
 
     async def _order(self, order: Order) -> bytes:
         """

@@ -18,6 +18,7 @@ import attrs
 
 from ..certificates import timestamp
 from ..problems import Finding, Severity
+from ..settings import StoredCertificate
 from ..sites import ServerCertificate
 from ._ca import Window
 from ._files import private_folder, read_json, write_private
@@ -26,6 +27,7 @@ from ._problems import OrderProblem
 __all__ = ["ASK_AGAIN", "Renewal", "Renewals", "backoff"]
 
 MINUTE: Final = 60.0
+HOUR: Final = 3600.0
 DAY: Final = 86400.0
 
 #: Seconds after which a CA that does not say otherwise is asked for its window again (RFC 9773 section 4.3.3).
@@ -78,11 +80,16 @@ class Renewal:
             return min(self.chosen, certificate.not_after)
         return certificate.not_after - (certificate.not_after - certificate.not_before) / 3
 
-    def is_due(self, certificate: ServerCertificate, renew_before: float, now: float) -> bool:
+    def is_due(self, stored: StoredCertificate, renew_before: float, now: float) -> bool:
         """
-        Is it time for an attempt?
+        Is it time for an attempt?  Not for a certificate that has only just come: one that is due as it comes (a wrong
+        clock, a C{renew_before} beyond its life) would be renewed without end.
         """
+        certificate = stored.certificate
         if now < self.due_at(certificate, renew_before):
+            return False
+        spacing = HOUR if self.window is not None else min(DAY, (certificate.not_after - certificate.not_before) / 3)
+        if 0 <= now - stored.added_at < spacing:
             return False
         # A wait longer than any back-off means that the clock was set back since.
         return not self.failures or now >= self.retry_at or self.retry_at - now > 2 * DAY
