@@ -2,7 +2,8 @@
 The addresses of a server: an IP literal's own, a socket's path, or what a name resolves to now.
 
 Names are resolved again when the last answer is older than L{LIFETIME}: containers and clouds move their servers.
-A name that does not resolve any more keeps its last addresses, since a resolver's fault is not the server's.
+Nobody waits for that: the last answer is used until the next one is there, and a name that does not resolve any more
+keeps its last addresses, since a resolver's fault is not the server's.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class ServerAddresses:
         self._server = server
         self._waiting: list[Callable[[list[Address]], None]] = []
         self._known: list[Address] = []
-        self._known_at = -LIFETIME
+        self._asked_at = -LIFETIME
+        self._asking = False
         self._fixed = True
         if server.scheme == "http+unix":
             self._known = [(socket.AF_UNIX, server.path)]
@@ -53,18 +55,25 @@ class ServerAddresses:
         """
         Call C{answer} with the addresses, maybe before this returns; with none if the name does not resolve.
         """
-        if self._fixed or self._reactor.seconds() - self._known_at < LIFETIME:
-            answer(self._known)
-            return
-        self._waiting.append(answer)
-        if len(self._waiting) == 1:
+        known = self._known
+        if not known:
+            self._waiting.append(answer)
+        if not self._fixed and not self._asking and not (known and self._fresh()):
+            self._asking = True
             receiver = _Receiver(self._resolved)
             self._reactor.nameResolver.resolveHostName(receiver, self._server.host, portNumber=self._server.port)
+        if known:
+            answer(known)
+
+    def _fresh(self) -> bool:
+        age: float = self._reactor.seconds() - self._asked_at
+        return age < LIFETIME
 
     def _resolved(self, addresses: list[Address]) -> None:
+        self._asking = False
+        self._asked_at = self._reactor.seconds()
         if addresses:
             self._known = addresses
-            self._known_at = self._reactor.seconds()
         waiting, self._waiting = self._waiting, []
         for answer in waiting:
             answer(self._known)

@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol as TwistedProtocol
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..errors import GateError, UpstreamBroke, UpstreamNonsense, UpstreamSilent
 from ..http1 import End, ProtocolViolation, ReaderLimits, ResponseHead, ResponseReader
+from ..transport import unsent_bytes
 
 if TYPE_CHECKING:
     from ._pool import ServerPool
 
 __all__ = ["IBorrower", "UpstreamConnection"]
+
+_log = Logger()
 
 
 class IBorrower(Protocol):
@@ -71,6 +75,16 @@ class IBorrower(Protocol):
     def tunnel_half_closed(self) -> None:
         """
         The origin will send no more through the tunnel.
+        """
+
+    def waits_for_client(self) -> bool:
+        """
+        Is the origin silent because the request is not complete yet?
+        """
+
+    def crashed(self) -> None:
+        """
+        A method of the borrower's raised.  It has no connection any more; whoever waits for it must not wait on.
         """
 
 
@@ -128,12 +142,20 @@ class UpstreamConnection(TwistedProtocol):
     @property
     def clean(self) -> bool:
         """
-        Has the last response been read to its end, with nothing after it?  Only then it may be reused.
+        Was the last request sent to its end, and its response read to its end with nothing after it?  Only then it may
+        be reused.
         """
         reader = self._reader
-        return not reader.in_content and not reader.buffered and not self.tunnel and bool(self.transport.connected)
+        transport = self.transport
+        return (
+            not reader.in_content
+            and not reader.buffered
+            and not self.tunnel
+            and not transport.buffered
+            and bool(transport.connected)
+        )
 
-    def dataReceived(self, data: bytes) -> None:
+    def dataReceived(self, data: bytes) -> None:  # noqa: PLR0912 - one loop over the events beats a call for each
         """
         Bytes from the origin.
         """
@@ -174,6 +196,13 @@ class UpstreamConnection(TwistedProtocol):
         except ProtocolViolation as violation:
             self._fail(UpstreamNonsense(str(violation)))
             return
+        except Exception:
+            # An edge: a mistake of ours in one exchange must neither leave its client waiting nor touch another.
+            _log.failure("An exchange failed")
+            if self.borrower is borrower:
+                self.pool.evict(self)
+            borrower.crashed()
+            return
         borrower.response_paused()
 
     def readConnectionLost(self) -> None:
@@ -181,16 +210,14 @@ class UpstreamConnection(TwistedProtocol):
         The origin closed its side in order.
         """
         borrower = self.borrower
-        if self.tunnel and borrower is not None:
+        if borrower is None:
+            self._leave()
+        elif self.tunnel:
             borrower.tunnel_half_closed()
-            return
-        if borrower is not None:
-            end = self._reader.receive_eof()
-            if isinstance(end, End):
-                self.transport.loseConnection()
-                borrower.response_ended([])
-                return
-        self.transport.loseConnection()
+        elif isinstance(self._reader.receive_eof(), End):
+            borrower.response_ended([])
+        else:
+            self._fail(UpstreamBroke("The upstream closed the connection too early."))
 
     def writeConnectionLost(self) -> None:
         """
@@ -212,19 +239,26 @@ class UpstreamConnection(TwistedProtocol):
         """
         The origin was silent, or took nothing, for too long; or it idled long enough.
         """
-        if self.borrower is None:
-            self.transport.loseConnection()
+        borrower = self.borrower
+        transport = self.transport
+        if borrower is None:
+            if transport.disconnecting:
+                transport.abortConnection()
+            else:
+                self._leave()
             return
-        unsent = self.transport.buffered
-        if unsent and unsent != self.last_unsent:
-            # It still takes what we send, slowly: that is no silence.
+        unsent = unsent_bytes(transport) if transport.buffered else 0
+        if unsent != self.last_unsent if unsent else borrower.waits_for_client():
+            # It still takes what we send, slowly, or there is nothing to take: that is no silence of the origin's.
             self.last_unsent = unsent
             self.pool.hub.deadlines.set(self, self.pool.timeouts.body)
             return
-        if self.tunnel:
-            self._fail(UpstreamSilent("The tunnel was idle for too long."))
-        else:
-            self._fail(UpstreamSilent("The upstream sent nothing for too long."))
+        self._fail(UpstreamSilent("The upstream sent nothing for too long."))
+
+    def _leave(self) -> None:
+        # Nobody may be lent it while the close is still on its way.
+        self.pool.forget(self)
+        self.transport.loseConnection()
 
     def _fail(self, error: GateError) -> None:
         borrower, self.borrower = self.borrower, None

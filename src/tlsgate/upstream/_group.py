@@ -16,7 +16,6 @@ from ..counters import Counters
 from ..errors import NoUpstream
 from ..http1 import ReaderLimits
 from ..sites import Limits, Selection, Timeouts, Upstream
-from ._connection import IBorrower, UpstreamConnection
 from ._health import HealthWatch
 from ._pool import PoolKey, ServerPool
 from ._selection import pick_for
@@ -90,14 +89,6 @@ class UpstreamGroup:
         chosen: ServerPool = picked
         return chosen
 
-    def lend(self, borrower: IBorrower, method: bytes, key: bytes = b"") -> UpstreamConnection | None:
-        """
-        As L{ServerPool.lend}, of the picked server.
-
-        @raise NoUpstream: none is healthy, or the line is full.
-        """
-        return self.pick(key).lend(borrower, method)
-
     def exchange_failed(self, pool: ServerPool, code: str) -> None:
         """
         An exchange failed by the server's fault.
@@ -150,7 +141,13 @@ class UpstreamGroups:
 
         @raise ValueError: TLS material of one cannot be read.
         """
-        reader_limits = ReaderLimits(fields=limits.fields, field_lines=limits.field_lines)
+        reader_limits = ReaderLimits(
+            fields=limits.fields,
+            field_lines=limits.field_lines,
+            trailers=limits.trailers,
+            trailer_lines=limits.trailer_lines,
+            chunk_line=limits.chunk_line,
+        )
         plan = GroupsPlan(timeouts=timeouts, limits=reader_limits)
         for upstream in upstreams:
             own: list[ServerPool] = []

@@ -48,6 +48,11 @@ class HealthWatch:
         if (health.path, health.interval) == (self._path, self._interval):
             return
         self.stop()
+        if self._path and not health.path:
+            # Nobody will ask them any more: those that are out come back by themselves.
+            for pool in self._group.pools:
+                if not pool.up:
+                    self._group.hub.reactor.callLater(health.eject_for, self._on_probation, pool)
         self._path, self._interval = health.path, health.interval
         if health.path:
             self._checking = LoopingCall(self._check_all)
@@ -131,27 +136,27 @@ class _Check:
         health = self._pool.upstream.health
         self._timeout = self._pool.hub.reactor.callLater(health.timeout, self._too_late)
         try:
-            connection = self._pool.lend(self, b"GET")
+            # A used connection may have been closed by the server just now, and would say nothing about it.
+            self._pool.lend(self, b"GET", fresh=True)
         except NoUpstream:
             # Busy to the brim is not unhealthy.
             self._timeout.cancel()
-            return
-        if connection is not None:
-            self.connection_lent(connection)
 
     def connection_lent(self, connection: UpstreamConnection) -> None:
         self._connection = connection
         server = self._pool.server
-        host = server.host or "localhost"
-        if ":" in host:
-            host = f"[{host}]"
+        host = f"[{server.host}]" if ":" in server.host else server.host
+        authority = f"{host}:{server.port}" if host else "localhost"
         connection.transport.write(
-            b"GET %b HTTP/1.1\r\nHost: %b:%d\r\nUser-Agent: tlsgate-health\r\nAccept: */*\r\n\r\n"
-            % (self._pool.upstream.health.path.encode("ascii"), host.encode("idna"), server.port)
+            b"GET %b HTTP/1.1\r\nHost: %b\r\nUser-Agent: tlsgate-health\r\nAccept: */*\r\n\r\n"
+            % (self._pool.upstream.health.path.encode("ascii"), authority.encode("idna"))
         )
 
     def connection_failed(self, error: GateError) -> None:
-        self._end(False)
+        if isinstance(error, NoUpstream):
+            self._timeout.cancel()
+        else:
+            self._end(False)
 
     def response_head(self, head: ResponseHead) -> None:
         if head.status >= 200:
@@ -163,7 +168,7 @@ class _Check:
     def response_ended(self, trailers: list[tuple[bytes, bytes]]) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            self._pool.release(connection)
+            self._pool.evict(connection, orderly=True)
         self._end(200 <= self._status < 400)
 
     def response_paused(self) -> None:
@@ -179,12 +184,20 @@ class _Check:
     def tunnel_half_closed(self) -> None:
         pass
 
+    def waits_for_client(self) -> bool:
+        return False
+
+    def crashed(self) -> None:
+        self._connection = None
+        self._end(False)
+
     def _too_late(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             self._pool.evict(connection)
-        else:
-            self._pool.give_up(self)
+        elif not self._pool.give_up(self):
+            # Still in line: busy to the brim is not unhealthy.
+            return
         self._watch.checked(self._pool, False)
 
     def _end(self, healthy: bool) -> None:

@@ -22,9 +22,10 @@ from typing import Any, Final
 import attrs
 from OpenSSL import SSL
 from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
 
 from ..counters import Counters
-from ..errors import GateError, NoUpstream, UpstreamRefused
+from ..errors import GateError, NoUpstream, UpstreamRefused, UpstreamSilent
 from ..http1 import ReaderLimits
 from ..sites import Server, Timeouts, Upstream
 from ..tls import client_context, is_address, normalise, verify_upstream
@@ -37,6 +38,8 @@ __all__ = ["IDLE_TIMEOUT", "PoolKey", "ServerPool"]
 
 #: Seconds that an idle connection is kept; origins commonly close theirs after 60 or 75.
 IDLE_TIMEOUT: Final = 50
+
+_log = Logger()
 
 
 @attrs.frozen(kw_only=True)
@@ -94,7 +97,6 @@ class ServerPool:
         self.up = True
         self.failures = 0
         self.successes = 0
-        self.ejected_until = 0.0
         self.counters = counters
         self._addresses = ServerAddresses(hub.reactor, server)
         self._idle: list[UpstreamConnection] = []
@@ -141,16 +143,19 @@ class ServerPool:
         self.server = server
         self.timeouts = timeouts
         self.limits = limits
+        self._serve_next()
 
-    def lend(self, borrower: IBorrower, method: bytes) -> UpstreamConnection | None:
+    def lend(self, borrower: IBorrower, method: bytes, fresh: bool = False) -> UpstreamConnection | None:
         """
         A connection, or C{None}: then the borrower is called when there is one, or none will come.
+
+        @param fresh: none that has been used before.
 
         @raise NoUpstream: too many are waiting already.
         """
         # 1. An idle one, last used first.
         idle = self._idle
-        while idle:
+        while idle and not fresh:
             connection = idle.pop()
             if connection.transport.connected:
                 self.outstanding += 1
@@ -158,11 +163,14 @@ class ServerPool:
                 connection.begin(borrower, method)
                 return connection
         # 2. A new one.
-        most = self.upstream.max_connections
-        if not most or len(self._open) + len(self._opening) < most:
+        if idle and not self._has_room():
+            # Only a fresh one will do: an idle one, the oldest, makes room.
+            oldest = idle.pop(0)
+            self._open.discard(oldest)
+            oldest.transport.loseConnection()
+        if self._has_room():
             self.outstanding += 1
-            self._opening[borrower] = _Opening(self, borrower, method)
-            self._opening[borrower].begin()
+            self._open_for(borrower, method)
             return None
         # 3. In line.
         if len(self._waiting) >= self.upstream.queue:
@@ -171,22 +179,33 @@ class ServerPool:
         self._waiting.append(_Waiting(self, borrower, method))
         return None
 
-    def give_up(self, borrower: IBorrower) -> None:
+    def _has_room(self) -> bool:
+        most = self.upstream.max_connections
+        return not most or len(self._open) + len(self._opening) < most
+
+    def _open_for(self, borrower: IBorrower, method: bytes) -> None:
+        opening = self._opening[borrower] = _Opening(self, borrower, method)
+        opening.begin()
+
+    def give_up(self, borrower: IBorrower) -> bool:
         """
         The borrower waits no longer.
+
+        @return: was a connection on its way?
         """
         opening = self._opening.pop(borrower, None)
         if opening is not None:
             self.outstanding -= 1
             opening.cancel()
             self._serve_next()
-            return
+            return True
         for waiting in self._waiting:
             if waiting.borrower is borrower:
                 self._waiting.remove(waiting)
                 waiting.cancel()
                 self.outstanding -= 1
-                return
+                break
+        return False
 
     def release(self, connection: UpstreamConnection) -> None:
         """
@@ -195,15 +214,15 @@ class ServerPool:
         self.outstanding -= 1
         connection.borrower = None
         # A PROXY header speaks for one client: its connection serves no other.
-        most = 0 if self._closed or self.upstream.proxy_protocol else self.upstream.max_idle
-        if not connection.clean or len(self._idle) >= most:
-            connection.transport.loseConnection()
-            return
-        if self._waiting:
+        if not connection.clean or self._closed or self.upstream.proxy_protocol:
+            self._end(connection)
+        elif self._waiting:
             self._hand_over(connection)
-            return
-        self._idle.append(connection)
-        self.hub.deadlines.set(connection, IDLE_TIMEOUT)
+        elif len(self._idle) >= self.upstream.max_idle:
+            self._end(connection)
+        else:
+            self._idle.append(connection)
+            self.hub.deadlines.set(connection, IDLE_TIMEOUT)
 
     def evict(self, connection: UpstreamConnection, *, orderly: bool = False) -> None:
         """
@@ -215,8 +234,19 @@ class ServerPool:
         connection.borrower = None
         if orderly:
             connection.transport.loseConnection()
+            # Should the server not take the rest.
+            self.hub.deadlines.set(connection, self.timeouts.body)
         else:
             connection.transport.abortConnection()
+
+    @staticmethod
+    def _end(connection: UpstreamConnection) -> None:
+        transport = connection.transport
+        if transport.buffered:
+            # Answered before it took all of the request: nobody wants it to have the rest.
+            transport.abortConnection()
+        else:
+            transport.loseConnection()
 
     def lost(self, connection: UpstreamConnection) -> None:
         """
@@ -249,8 +279,7 @@ class ServerPool:
         """
         self._opening.pop(opening.borrower, None)
         self._open.add(connection)
-        connection.begin(opening.borrower, opening.method)
-        opening.borrower.connection_lent(connection)
+        self._lend_late(connection, opening.borrower, opening.method)
 
     def failed(self, opening: _Opening, error: GateError) -> None:
         """
@@ -259,24 +288,40 @@ class ServerPool:
         if self._opening.pop(opening.borrower, None) is None:
             return
         self.outstanding -= 1
-        opening.borrower.connection_failed(error)
+        self._refuse(opening.borrower, error)
         self._serve_next()
 
     def _hand_over(self, connection: UpstreamConnection) -> None:
         waiting = self._waiting.popleft()
         waiting.cancel()
         connection.reused = True
-        connection.begin(waiting.borrower, waiting.method)
-        waiting.borrower.connection_lent(connection)
+        self._lend_late(connection, waiting.borrower, waiting.method)
+
+    def _lend_late(self, connection: UpstreamConnection, borrower: IBorrower, method: bytes) -> None:
+        # Called from within another exchange's end: a mistake of ours in this one must stay in this one.
+        connection.begin(borrower, method)
+        try:
+            borrower.connection_lent(connection)
+        except Exception:
+            _log.failure("An exchange failed to begin")
+            if connection.borrower is borrower:
+                self.evict(connection)
+            borrower.crashed()
+
+    @staticmethod
+    def _refuse(borrower: IBorrower, error: GateError) -> None:
+        try:
+            borrower.connection_failed(error)
+        except Exception:
+            _log.failure("An exchange failed to end")
+            borrower.crashed()
 
     def _serve_next(self) -> None:
         # A place became free: whoever waited longest opens a connection of its own.
-        most = self.upstream.max_connections
-        if self._waiting and (not most or len(self._open) + len(self._opening) < most):
+        while self._waiting and self._has_room():
             waiting = self._waiting.popleft()
             waiting.cancel()
-            opening = self._opening[waiting.borrower] = _Opening(self, waiting.borrower, waiting.method)
-            opening.begin()
+            self._open_for(waiting.borrower, waiting.method)
 
     def waited_too_long(self, waiting: _Waiting) -> None:
         """
@@ -284,7 +329,7 @@ class ServerPool:
         """
         self._waiting.remove(waiting)
         self.outstanding -= 1
-        waiting.borrower.connection_failed(NoUpstream("All connections to the upstream are in use."))
+        self._refuse(waiting.borrower, NoUpstream("All connections to the upstream are in use."))
 
     def addresses(self) -> ServerAddresses:
         """
@@ -346,7 +391,7 @@ class _Opening:
         if self._over:
             return
         if not addresses:
-            self._fail(f"The name {self._pool.server.host} does not resolve.")
+            self._fail(UpstreamRefused(f"The name {self._pool.server.host} does not resolve."))
             return
         self._connecting = Connecting(
             self._pool.hub,
@@ -357,8 +402,11 @@ class _Opening:
         )
 
     def _not_connected(self, error: Exception) -> None:
-        # Not the error's own text in full: it may name addresses that are the operator's business.
-        self._fail(f"The upstream did not accept a connection ({type(error).__name__}).")
+        if isinstance(error, TimeoutError):
+            self._fail(UpstreamSilent("The upstream did not accept a connection in time."))
+        else:
+            # Not the error's own text in full: it may name addresses that are the operator's business.
+            self._fail(UpstreamRefused(f"The upstream did not accept a connection ({type(error).__name__})."))
 
     def _connected(self, sock: socket.socket, address: Any) -> None:
         self._connecting = None
@@ -390,7 +438,8 @@ class _Opening:
             transport.abortConnection()
             return
         if reason:
-            self._fail(f"The TLS handshake with the upstream failed ({reason}).")
+            kind = UpstreamSilent if reason == "timeout" else UpstreamRefused
+            self._fail(kind(f"The TLS handshake with the upstream failed ({reason})."))
             return
         pool = self._pool
         name = pool.upstream.server_name or pool.server.host
@@ -398,7 +447,7 @@ class _Opening:
             verify_upstream(transport.peer_certificate(), name)
         except UpstreamRefused as error:
             transport.abortConnection()
-            self._fail(str(error))
+            self._fail(error)
 
     def _build_connection(self) -> UpstreamConnection:
         connection = _FreshConnection(self._pool, self._pool.limits)
@@ -412,10 +461,10 @@ class _Opening:
         self._over = True
         self._pool.opened(self, self._transport, connection)
 
-    def _fail(self, sentence: str) -> None:
+    def _fail(self, error: GateError) -> None:
         if not self._over:
             self._over = True
-            self._pool.failed(self, UpstreamRefused(sentence))
+            self._pool.failed(self, error)
 
 
 class _FreshConnection(UpstreamConnection):
