@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -27,6 +28,8 @@ __all__ = ["Channel"]
 
 #: Seconds that a client has to read a last answer before its connection is reset.
 LINGER = 3.0
+
+_log = Logger()
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
@@ -194,6 +197,15 @@ class Channel(Protocol):
         finally:
             self._advancing = False
 
+    def _advance_safely(self) -> None:
+        try:
+            self._advance()
+        except Exception:
+            # An edge: this is called from an upstream's event, which is not to end for a mistake in the next exchange.
+            _log.failure("An exchange failed to begin")
+            self._client_gone()
+            self.transport.abortConnection()
+
     def _await_head(self) -> None:
         deadlines = self.plane.deadlines
         if not self.reader.buffered:
@@ -217,7 +229,7 @@ class Channel(Protocol):
         if self._paused:
             self.resumeProducing()
         if reader.buffered:
-            self._advance()
+            self._advance_safely()
         elif not self._closing:
             self.plane.deadlines.set(self, self.plane.timeouts.idle)
 
@@ -270,7 +282,9 @@ class Channel(Protocol):
         """
         End after the present exchange; an idle connection ends now.
         """
-        if self.exchange is None and self.tunnel is None and not self.reader.buffered:
+        if self.exchange is not None:
+            self.exchange.last()
+        elif self.tunnel is None and not self.reader.buffered:
             self.close()
 
     def begin_tunnel(self, tunnel: Tunnel) -> bytes:
@@ -317,7 +331,12 @@ class Channel(Protocol):
         limits = self.plane.limits
         window = self._content_window()
         received, self._window_bytes = self._window_bytes, 0
-        if self._paused or received > limits.body_rate * window or (received and not limits.body_rate):
+        if (
+            self._paused
+            or exchange.content_may_wait()
+            or received > limits.body_rate * window
+            or (received and not limits.body_rate)
+        ):
             self.plane.deadlines.set(self, window)
             return
         exchange.malformed(ProtocolViolation("The content of the request came too slowly.", 408, "body-timeout"))

@@ -66,7 +66,6 @@ class Exchange:
         "_bytes_out",
         "_chunk",
         "_connection",
-        "_content_sent",
         "_held",
         "_interim",
         "_keep_alive",
@@ -78,6 +77,7 @@ class Exchange:
         "_retried",
         "_reusable",
         "_status",
+        "_trailers",
         "_upstream_seconds",
         "_waiting_head",
         "channel",
@@ -106,7 +106,7 @@ class Exchange:
         self._request_complete = not self.takes_content
         # What may have to be sent again: pieces of content, or None once it is too much or the response has begun.
         self._held: list[bytes] | None = []
-        self._content_sent = 0
+        self._trailers: list[tuple[bytes, bytes]] | None = None
         self._retried = False
         self._interim = 0
         self._status = 0
@@ -139,7 +139,10 @@ class Exchange:
             meaning = fields.memo = RequestMeaning(fields, channel, plane)
         self._meaning = meaning
         self.request_id = meaning.request_id or plane.next_request_id()
-        self._keep_alive = meaning.keep_alive if head.minor else meaning.keep_alive_1_0
+        if head.minor:
+            self._keep_alive = meaning.keep_alive
+        else:
+            meaning = self._reduce_to_1_0(meaning)
         try:
             if plane.challenges and not channel.binding.secure:
                 content = challenge_answer(head.target, plane.challenges)
@@ -148,7 +151,9 @@ class Exchange:
                     return
             self.site = site = meaning.site
             if meaning.refusal is not None:
-                raise meaning.refusal
+                # Not raised: it is kept with the fields, and would keep a traceback of every time.
+                self._fail(meaning.refusal)
+                return
             target = head.target
             if target[:1] != b"/" or head.method == b"CONNECT":
                 head.target = meaning.reduce_target(head.method, target)
@@ -171,7 +176,16 @@ class Exchange:
         except GateError as error:
             self._fail(error)
 
-    def _ask(self, beside: ServerPool | None) -> None:
+    def _reduce_to_1_0(self, meaning: RequestMeaning) -> RequestMeaning:
+        self._keep_alive = meaning.keep_alive_1_0
+        if meaning.upgrade:
+            # RFC 9110 section 7.8: Upgrade in HTTP/1.0 is to be ignored.
+            assert self.head is not None
+            channel = self.channel
+            meaning = self._meaning = RequestMeaning(self.head.fields, channel, channel.plane, upgrades=False)
+        return meaning
+
+    def _ask(self, beside: ServerPool | None, fresh: bool = False) -> None:
         # Select an upstream and borrow a connection; content waits until there is one.
         site = self.site
         head = self.head
@@ -180,7 +194,7 @@ class Exchange:
         group = site.group
         key = self._meaning.hash_key(group.settings.hash_key, head.target) if group.hashes() else b""  # type: ignore[union-attr]
         self._pool = pool = group.pick(key, beside)
-        connection = pool.lend(self, head.method)
+        connection = pool.lend(self, head.method, fresh)
         if connection is not None:
             self.connection_lent(connection)
 
@@ -222,19 +236,54 @@ class Exchange:
         )
         for content in self._held or ():
             connection.transport.write(chunk(content) if framing == CHUNKED else content)
+        connection.last_unsent = -1
         if self._request_complete:
-            self._end_request(connection, [])
+            self._end_request(connection, self._trailers)
             return
+        if head.method not in IDEMPOTENT:
+            self._held = None
         plane = self.channel.plane
-        plane.deadlines.set(connection, plane.timeouts.body)
-        connection.transport.registerProducer(self.channel, True)
+        plane.deadlines.set(connection, plane.timeouts.first_byte if self._awaits_continue() else plane.timeouts.body)
+        # In this order: what was held may be more than the transport wants to have waiting, and then it pauses again.
         self.channel.resumeProducing()
+        connection.transport.registerProducer(self.channel, True)
+
+    def waits_for_client(self) -> bool:
+        """
+        Is the upstream silent because the client has not sent all yet?  Then the channel's deadline decides.
+        """
+        return self.takes_content and not self._awaits_continue()
+
+    def _awaits_continue(self) -> bool:
+        # RFC 9110 section 10.1.1: the client waits for a word of the upstream's before it sends content.
+        return (
+            not self._bytes_in
+            and not self._interim
+            and self.head is not None
+            and self.head.fields.get(b"expect") is not None
+        )
+
+    def content_may_wait(self) -> bool:
+        """
+        Is the client right to send no content now?
+        """
+        return self._awaits_continue() and not self._response_begun
+
+    @property
+    def proxied_addresses(self) -> tuple[Any, Any]:
+        """
+        The client's raw address and the one it connected to, for a PROXY header; C{None} where there is none.
+        """
+        channel = self.channel
+        host = channel.transport.host
+        known = isinstance(channel.peer, tuple) and isinstance(host, tuple)
+        return (channel.peer[:2], host[:2]) if known else (None, None)
 
     def connection_failed(self, error: GateError) -> None:
         """
         No connection will come.  Nothing was sent, so another server may be asked whatever the method.
         """
-        pool, self._pool = self._pool, None
+        pool = self._pool
         site = self.site
         assert site is not None
         if pool is not None and not isinstance(error, NoUpstream):
@@ -277,8 +326,9 @@ class Exchange:
                 self.channel.pauseProducing()
             return
         connection.transport.write(chunk(content) if head.framing == CHUNKED else content)
-        plane = self.channel.plane
-        connection.deadline = plane.deadlines.now + int(plane.timeouts.body) + 1
+        if not self.writing_stalled:
+            plane = self.channel.plane
+            connection.deadline = plane.deadlines.now + int(plane.timeouts.body) + 1
 
     def request_ended(self, trailers: list[tuple[bytes, bytes]]) -> None:
         """
@@ -286,17 +336,23 @@ class Exchange:
         """
         self.takes_content = False
         self._request_complete = True
+        if trailers:
+            self._trailers = trailers
         connection = self._connection
         if connection is not None:
             connection.transport.unregisterProducer()
+            # However slowly the rest goes up: a client that leaves now must be noticed.
+            self.channel.resumeProducing()
             self._end_request(connection, trailers)
 
-    def _end_request(self, connection: UpstreamConnection, trailers: list[tuple[bytes, bytes]]) -> None:
+    def _end_request(self, connection: UpstreamConnection, trailers: list[tuple[bytes, bytes]] | None) -> None:
         assert self.head is not None
         if self.head.framing == CHUNKED:
             connection.transport.write(last_chunk(trailers_to_pass(trailers)) if trailers else LAST_CHUNK)
-        plane = self.channel.plane
-        plane.deadlines.set(connection, plane.timeouts.first_byte)
+        if not self.writing_stalled:
+            plane = self.channel.plane
+            timeouts = plane.timeouts
+            plane.deadlines.set(connection, timeouts.body if self._response_begun else timeouts.first_byte)
 
     # The response.
 
@@ -345,7 +401,12 @@ class Exchange:
             tail += b"Connection: keep-alive\r\n"
         self._keep_alive = keep_alive
         self._reusable = framing != UNTIL_CLOSE and (meaning.keep_alive if head.minor else meaning.keep_alive_1_0)
-        block = meaning.fields_without_length if status == 204 else meaning.fields
+        block = meaning.fields
+        if status == 204:
+            block = meaning.fields_without_length
+            if fields.content_length > 0 or fields.coded:
+                # It announces content that it must not have (RFC 9110 section 8.6): what follows may be that.
+                self._reusable = False
         self._waiting_head = b"%b%b%b\r\n" % (status_line(status, head.reason), block, tail)
         self._response_begun = True
 
@@ -408,11 +469,14 @@ class Exchange:
         ending = self._waiting_head
         if self._chunk:
             ending += last_chunk(trailers_to_pass(trailers)) if trailers else LAST_CHUNK
+        connection = self._connection
         if self._producing:
             channel.transport.unregisterProducer()
+            if self.writing_stalled and connection is not None:
+                # Its last piece paused it, and nobody would resume it for its next exchange.
+                connection.transport.resumeProducing()
         if ending:
             channel.transport.write(ending)
-        connection = self._connection
         self._connection = None
         pool = self._pool
         if connection is not None and pool is not None:
@@ -453,7 +517,7 @@ class Exchange:
             # RFC 9112 section 9.3.1: the server closed a connection that idled, at the moment it was reused.
             self._retried = True
             try:
-                self._ask(None)
+                self._ask(None, fresh=True)
             except GateError as second:
                 self._fail(second)
             return
@@ -524,15 +588,17 @@ class Exchange:
         )
         Tunnel(self, self.channel, connection).begin()
 
-    def tunnel_ended(self, bytes_in: int, bytes_out: int) -> None:
+    def tunnel_ended(self, bytes_in: int, bytes_out: int, *, orderly: bool) -> None:
         """
         The tunnel that this exchange became is closed on both sides.
+
+        @param orderly: let what was written to the upstream be sent.
         """
         self._bytes_in += bytes_in
         self._bytes_out += bytes_out
         connection, self._connection = self._connection, None
         if connection is not None and self._pool is not None and connection.borrower is not None:
-            self._pool.evict(connection)
+            self._pool.evict(connection, orderly=orderly)
         self._record()
 
     def tunnel_data(self, data: bytes) -> None:
@@ -560,6 +626,21 @@ class Exchange:
         self._status = self._status or 499
         self._record()
 
+    def crashed(self) -> None:
+        """
+        A mistake of ours: the client's connection ends, so that it does not wait.
+        """
+        self._connection = None
+        channel = self.channel
+        channel.exchange = None
+        channel.transport.abortConnection()
+
+    def last(self) -> None:
+        """
+        The client's connection is to end after this exchange, even if the client was told otherwise.
+        """
+        self._keep_alive = False
+
     def malformed(self, violation: ProtocolViolation) -> None:
         """
         What the client sent, or did not send in time, cannot be read on.
@@ -579,7 +660,6 @@ class Exchange:
             pool.evict(connection)
         elif pool is not None:
             pool.give_up(self)
-        self._pool = None
         if self._response_begun and not self._waiting_head:
             # Part of a response is out.  It must never look whole: no last chunk, no further byte.
             if self._producing:

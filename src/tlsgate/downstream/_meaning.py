@@ -9,7 +9,7 @@ on the L{Fields} object, which its reader compares by bytes.  New routes make th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import GateError, MalformedRequest
 from ..http1 import Fields
@@ -68,7 +68,10 @@ class RequestMeaning:
         "user_agent",
     )
 
-    def __init__(self, fields: Fields, channel: Channel, plane: Plane) -> None:
+    def __init__(self, fields: Fields, channel: Channel, plane: Plane, upgrades: bool = True) -> None:
+        """
+        @param upgrades: may the connection become a tunnel?
+        """
         self._fields = fields
         self.routes: Routes = plane.routes
         binding = channel.binding
@@ -99,10 +102,14 @@ class RequestMeaning:
             self.request_id = kept_request_id(fields.lines, is_trusted(channel.peer_ip, trusted))
         upgrade = fields.get(b"upgrade") or b""
         # RFC 9113 section 3.1 deprecated h2c, and forwarding it would let a client speak past us.
-        if b"upgrade" in options and upgrade and b"h2c" not in upgrade.lower():
+        if upgrades and b"upgrade" in options and upgrade and b"h2c" not in upgrade.lower():
             self.upgrade = upgrade
+        lines = fields.lines
+        if not fields.hosts:
+            # HTTP/1.0 need not have one, HTTP/1.1 must: where it came to is all that is known.
+            lines = [(b"Host", _authority(channel.transport.host)), *lines]
         self.upstream_fields = upstream_fields(
-            fields.lines,
+            lines,
             peer=channel.peer_ip,
             site=site.site,
             secure=binding.secure,
@@ -152,6 +159,9 @@ class RequestMeaning:
         host = self._fields.hosts[0] if self._fields.hosts else b""
         if authority.lower() != host.lower():
             raise MalformedRequest("The target names another host than the Host field.", 400, "target-host")
+        if not path and method == b"OPTIONS":
+            # RFC 9112 section 3.2.4
+            return b"*"
         return path if path.startswith(b"/") else b"/" + path
 
     def hash_key(self, what: str, target: bytes) -> bytes:
@@ -218,3 +228,11 @@ class ResponseMeaning:
         self.fields = self.fields_without_length
         if fields.content_length >= 0:
             self.fields += b"Content-Length: %d\r\n" % fields.content_length
+
+
+def _authority(host: Any) -> bytes:
+    # Of our own raw address.
+    if not isinstance(host, tuple):
+        return b"localhost"
+    name = host[0].partition("%")[0]
+    return (f"[{name}]:{host[1]}" if ":" in name else f"{name}:{host[1]}").encode("ascii")

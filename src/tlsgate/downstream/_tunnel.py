@@ -81,9 +81,9 @@ class Tunnel:
         """
         self._downstream_open = False
         if self._upstream_open:
-            self._connection.transport.loseWriteConnection()
+            _end_writing(self._connection.transport)
         else:
-            self._end()
+            self._end(orderly=True)
 
     def tunnel_half_closed(self) -> None:
         """
@@ -91,9 +91,9 @@ class Tunnel:
         """
         self._upstream_open = False
         if self._downstream_open:
-            self._channel.transport.loseWriteConnection()
+            _end_writing(self._channel.transport)
         else:
-            self._end()
+            self._end(orderly=True)
 
     def downstream_lost(self) -> None:
         """
@@ -114,15 +114,29 @@ class Tunnel:
         self._channel.plane.counters.refused["tunnel-idle"] += 1
         self._end()
 
-    def _end(self) -> None:
+    def _end(self, orderly: bool = False) -> None:
         if self._over:
             return
         self._over = True
-        self._exchange.tunnel_ended(self._in, self._out)
-        transport: Any = self._channel.transport
-        if transport is not None and transport.connected:
-            transport.unregisterProducer()
-            transport.loseConnection()
+        channel = self._channel
+        channel.tunnel = None
+        # A close waits for the producer, and neither side has anything to say any more.
+        self._connection.transport.unregisterProducer()
+        channel.transport.unregisterProducer()
+        self._exchange.tunnel_ended(self._in, self._out, orderly=orderly)
+        channel.close()
+
+    def waits_for_client(self) -> bool:
+        """
+        A tunnel is idle or not; nobody is to blame.
+        """
+        return False
+
+    def crashed(self) -> None:
+        """
+        A mistake of ours: neither side is to wait for the other.
+        """
+        self._end()
 
     # Never called for a tunnel: its connection is no longer read as HTTP.
 
@@ -155,3 +169,9 @@ class Tunnel:
         """
         Not for tunnels.
         """
+
+
+def _end_writing(transport: Any) -> None:
+    # The half-close waits for the producer; its side has ended, and produces no more.
+    transport.unregisterProducer()
+    transport.loseWriteConnection()
