@@ -52,11 +52,14 @@ class DemoResource(Resource):
         if "text/html" in (request.getHeader("accept") or ""):
             request.setHeader(b"content-type", b"text/html; charset=utf-8")
             rows = "".join(f"<tr><td>{html.escape(n)}</td><td>{html.escape(v)}</td></tr>" for n, v in fields)
-            return _PAGE.format(line=html.escape(f"{method} {target}"), rows=rows).encode("utf-8")
-        request.setHeader(b"content-type", b"application/json")
-        size = request.content.seek(0, os.SEEK_END)
-        shown = {"method": method, "target": target, "fields": fields, "content": size}
-        return json.dumps(shown, indent=1).encode("ascii") + b"\n"
+            content = _PAGE.format(line=html.escape(f"{method} {target}"), rows=rows).encode("utf-8")
+        else:
+            request.setHeader(b"content-type", b"application/json")
+            size = request.content.seek(0, os.SEEK_END)
+            shown = {"method": method, "target": target, "fields": fields, "content": size}
+            content = json.dumps(shown, indent=1).encode("ascii") + b"\n"
+        request.setHeader(b"content-length", b"%d" % len(content))
+        return b"" if request.method == b"HEAD" else content
 
 
 def listen_with_demo(reactor: Any, path: Path) -> IListeningPort:
