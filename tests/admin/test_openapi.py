@@ -7,7 +7,9 @@ import re
 import pytest
 
 from tlsgate.admin._api import all_operations
-from tlsgate.admin._schemas import CertificateList, GenerationList, GenerationShown, SniAnswer, Status, TokenList
+from tlsgate.admin._api._generation_schemas import GenerationList, GenerationShown
+from tlsgate.admin._api._observation_schemas import SniAnswer, Status
+from tlsgate.admin._schemas import CertificateList, TokenList
 from tlsgate.admin.openapi import openapi_document
 
 #: The calls of the contract that are not ACME's or the redirect report's.

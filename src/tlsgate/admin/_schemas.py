@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 from ._tokens import Permission
 
 __all__ = [
-    "AuditPage",
     "CertificateChanged",
     "CertificateList",
     "CertificateObject",
@@ -22,22 +21,15 @@ __all__ = [
     "DrainRequest",
     "ExplainAnswer",
     "ExplainRequest",
-    "GenerationDiff",
-    "GenerationList",
-    "GenerationShown",
-    "Health",
     "ObjectChanged",
     "PlainHTTPRows",
     "ProblemDocument",
-    "Ready",
     "SelfSignedRequest",
     "SessionMade",
     "SessionRequest",
     "SessionShown",
     "SessionsEnded",
     "SetupShown",
-    "SniAnswer",
-    "Status",
     "TokenList",
     "TokenMade",
     "TokenRequest",
@@ -308,42 +300,6 @@ class PlainHTTPRows(Shown):
     rows: list[dict[str, Any]]
 
 
-class GenerationRow(Shown):
-    """
-    One generation in the history.
-    """
-
-    number: int
-    time: str
-    author: str
-    reason: str
-    summary: list[str]
-    state: Literal["current", "past", "unconfirmed", "undone"]
-
-
-class GenerationList(Shown):
-    """
-    The history, newest first.
-    """
-
-    generations: list[GenerationRow]
-
-
-class GenerationShown(GenerationRow):
-    """
-    One generation with its settings.
-    """
-
-    document: dict[str, Any]
-    certificates: list[dict[str, Any]]
-
-
-class GenerationDiff(Shown):
-    """
-    What differs between two generations.
-    """
-
-
 class TokenShown(Shown):
     """
     A token, never its secret.
@@ -431,50 +387,3 @@ class SetupShown(Shown):
     """
 
     needed: bool
-
-
-class AuditPage(Shown):
-    """
-    Records of the audit log, newest first.
-    """
-
-    records: list[dict[str, Any]]
-
-
-class Status(Shown):
-    """
-    What is served, by which worker.
-    """
-
-    generation: int
-    workers: dict[str, Any]
-    bindings: list[dict[str, Any]]
-    certificates: list[CertificateObject]
-    sites: list[dict[str, Any]]
-    findings: list[FindingShown]
-
-
-class SniAnswer(Shown):
-    """
-    Which certificate serves a name on each https binding, and why.
-    """
-
-    name: str
-    bindings: list[dict[str, Any]]
-
-
-class Health(Shown):
-    """
-    The gate's process answers.
-    """
-
-    status: Literal["ok"]
-
-
-class Ready(Shown):
-    """
-    All workers serve.
-    """
-
-    status: Literal["ready"]
-    generation: int

@@ -11,9 +11,10 @@ from ...settings import Generation, hide_secrets
 from .._audit import rfc3339
 from .._changing import change_request, changed
 from .._operations import Answer, Call, Operations, Parameter
-from .._schemas import GenerationDiff, GenerationList, GenerationShown, ObjectChanged
+from .._schemas import ObjectChanged
 from .._tokens import Permission
 from ._entries import CHANGE_CODES
+from ._generation_schemas import GenerationConfirmed, GenerationDiff, GenerationList, GenerationShown
 
 operations = Operations()
 
@@ -136,7 +137,7 @@ async def roll_back(call: Call) -> Answer:
     "/api/v1/generations/{number}/confirm",
     permission=Permission.CHANGE_HTTPS_SETTINGS,
     summary="Keep a generation that would be undone.",
-    answers={200: GenerationDiff},
+    answers={200: GenerationConfirmed},
     codes=("not-found", "not-unconfirmed", "confirm-over-old-path", "storage-failed"),
     audited=True,
 )

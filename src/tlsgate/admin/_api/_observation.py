@@ -9,9 +9,9 @@ from ...sites import Scheme
 from ...tls import CertificateSelector
 from .._metrics import CONTENT_TYPE_LATEST, Measured, exposition
 from .._operations import Answer, Call, Operations, Parameter
-from .._schemas import AuditPage, Health, Ready, SniAnswer, Status
 from .._tokens import Permission
 from ._entries import effective
+from ._observation_schemas import AuditPage, Health, Ready, SniAnswer, Status
 from ._shown import shown_certificates
 
 operations = Operations()
