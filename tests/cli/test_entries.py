@@ -11,6 +11,8 @@ def test_bindings(run) -> None:
     changed = run("binding set other --tls-profile=modern --json")
     assert (changed.json["binding"]["tls_profile"], changed.json["binding"]["endpoint"]) == ("modern", "tcp:9443")
     assert "9443" in run("binding list").out
+    missing = run("binding set none --tls-profile=modern")
+    assert (missing.status, "[not-found]" in missing.err) == (1, True)
     assert run("binding remove other").status == 0
     assert "9443" not in run("binding list").out
 

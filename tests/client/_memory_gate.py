@@ -34,8 +34,8 @@ def _admin_harness() -> ModuleType:
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
         spec.loader.exec_module(module)
+        sys.modules[name] = module
     return sys.modules[name]
 
 

@@ -174,8 +174,12 @@ def _add_set(group: Group, kind: str, command: type[SettingsCommand]) -> None:
             if kind != "binding":
                 return await client.change("PATCH", path, patch, wish.change(), merge=True)
             # Bindings cannot be patched: what is there is read, changed here, and sent back if it is still current.
-            reply = await client.call("GET", path)
-            merged = _without_null({**reply.document, **patch})
+            reply = await client.call("GET", "/api/v1/settings")
+            found = [entry for entry in reply.document["binding"] if entry["name"] == chosen]
+            if not found:
+                # The gate says so in its own words.
+                await client.show(path)
+            merged = _without_null({**(found[0] if found else {}), **patch})
             return await client.change("PUT", path, merged, wish.change(reply.generation))
 
         session = context.ensure_object(Session)
