@@ -25,7 +25,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from .admin import Admin, listen_on_socket, listen_with_tls, make_admin
+from .admin import Admin, Events, listen_on_socket, listen_with_tls, make_admin
 from .certificates import LocalAuthority
 from .changes import Changes, Probe, first_generation
 from .demo import listen_with_demo
@@ -33,6 +33,7 @@ from .interfaces import ApplyFailed
 from .listeners import ListeningSocket, address_of, open_listening_socket
 from .problems import Problem
 from .settings import FileStore, GateOptions, OptionRefused, validate_document
+from .watching import Watching, make_watching
 from .workers import (
     LocalPlane,
     ServiceManager,
@@ -70,6 +71,8 @@ class GateService(Service):
         self._ports: list[IListeningPort] = []
         self._plane: LocalPlane | Supervisor | None = None
         self._changes: Changes | None = None
+        self._events = Events()
+        self._watching: Watching | None = None
         self._admin: Admin | None = None
         self._ready = False
         self._tick_call: Any = None
@@ -152,14 +155,16 @@ class GateService(Service):
         plane.start()
         await self._in_thread(self._store.open)
         self._ports.append(listen_with_demo(self._reactor, self._options.state / "demo.sock"))
-        self._changes = changes = self._make_changes(plane)
+        self._watching = watching = self._make_watching(plane)
+        self._changes = changes = self._make_changes(plane, watching)
         await changes.start()
-        self._admin = self._make_admin(plane, changes)
+        self._admin = self._make_admin(plane, changes, watching)
         await self._listen_for_admin(self._admin)
         self._manager.start(self._reactor)
         self._tick_call = self._reactor.callLater(TICK, self._tick)
         plane.freeze()
         self._ready = True
+        watching.start(changes)
         self._say_ready(self._admin.setup_secret)
 
     def _make_plane(self) -> LocalPlane | Supervisor:
@@ -174,7 +179,17 @@ class GateService(Service):
             return LocalPlane(self._reactor, setup, self._sockets)
         return Supervisor(self._reactor, setup, self._sockets, workers=self._workers)
 
-    def _make_changes(self, plane: LocalPlane | Supervisor) -> Changes:
+    def _make_watching(self, plane: LocalPlane | Supervisor) -> Watching:
+        return make_watching(
+            self._reactor,
+            state=self._options.state,
+            publish=self._events.publish,
+            ports=plane.ports,
+            wall=time.time,
+            in_thread=self._in_thread,
+        )
+
+    def _make_changes(self, plane: LocalPlane | Supervisor, watching: Watching) -> Changes:
         options = self._options
         return Changes(
             store=self._store,
@@ -184,9 +199,10 @@ class GateService(Service):
             first=lambda now: first_generation(options.first_document(), now, _machine_names()),
             probe=Probe(plane.ports, self._in_thread),
             in_thread=self._in_thread,
+            files=watching.files,
         )
 
-    def _make_admin(self, plane: LocalPlane | Supervisor, changes: Changes) -> Admin:
+    def _make_admin(self, plane: LocalPlane | Supervisor, changes: Changes, watching: Watching) -> Admin:
         return make_admin(
             reactor=self._reactor,
             changes=changes,
@@ -196,7 +212,8 @@ class GateService(Service):
             ready=lambda: self._ready,
             wall=time.time,
             base=self._admin_url,
-            standing=plane.findings,
+            standing=lambda: (*plane.findings(), *watching.findings()),
+            events=self._events,
         )
 
     async def _listen_for_admin(self, admin: Admin) -> None:
@@ -318,6 +335,8 @@ class GateService(Service):
             signal.signal(number, lambda *_: os._exit(0))
         if self._tick_call is not None and self._tick_call.active():
             self._tick_call.cancel()
+        if self._watching is not None:
+            self._watching.stop()
         for port in self._ports:
             port.stopListening()
         if self._plane is not None:

@@ -271,6 +271,15 @@ def test_a_ca_that_names_hosts_is_a_mismatch(make, workshop) -> None:
     assert refused(certificate=workshop["c.pem"], key=make("b.test").key_pem, now=NOW) == "key-mismatch"
 
 
+def test_a_lone_self_signed_certificate_is_a_mismatch(make, family) -> None:
+    """
+    So does C{openssl req -x509} without names; a lone intermediate is no leaf.
+    """
+    stranger = make("b.test")
+    assert refused(certificate=make("a.test", ca=True).pem, key=stranger.key_pem, now=NOW) == "key-mismatch"
+    assert refused(certificate=family.low.pem, key=stranger.key_pem, now=NOW) == "no-leaf"
+
+
 def test_refuses_what_has_expired(make) -> None:
     """
     An expired certificate is refused with its date; one of the future is not.

@@ -18,9 +18,11 @@ from ._inspect import EXPIRING, Inspection, State, inspect, state_of, timestamp
 from ._inventory import THRESHOLDS, Inventory, reached_threshold, used_by
 from ._keys import KEY_TYPES
 from ._notify import inotify_notifier
+from ._ocsp import OCSPRefused, Question, Response, question_of, read_response
 from ._read import LARGEST, ReadResult, read_certificate
 from ._self_signed import self_signed
-from ._watch import CertificateWatch
+from ._staged import StagedCertificate, StagedCertificates
+from ._watch import CertificateWatch, Notifier
 
 __all__ = [
     "EXPIRING",
@@ -31,8 +33,14 @@ __all__ = [
     "Inspection",
     "Inventory",
     "LocalAuthority",
+    "Notifier",
+    "OCSPRefused",
+    "Question",
     "ReadResult",
+    "Response",
     "Roots",
+    "StagedCertificate",
+    "StagedCertificates",
     "State",
     "WatchedFiles",
     "folder_files",
@@ -41,9 +49,11 @@ __all__ = [
     "known_issuers",
     "match_signed",
     "new_request",
+    "question_of",
     "reached_threshold",
     "read_certificate",
     "read_files",
+    "read_response",
     "self_signed",
     "state_of",
     "system_roots",

@@ -33,6 +33,7 @@ class WatchedFiles:
     @ivar name: of the certificate.
     @ivar certificate_file: and its chain, in any form.
     @ivar key_file: L{None} if the key is in C{certificate_file}.
+    @ivar chain_file: the intermediates, where they are in a file of their own.
     @ivar password: of the key.
     """
 
@@ -40,13 +41,14 @@ class WatchedFiles:
     certificate_file: Path
     key_file: Path | None = None
     password: bytes | None = attrs.field(default=None, repr=False)
+    chain_file: Path | None = None
 
     @property
     def paths(self) -> tuple[Path, ...]:
         """
         The files.
         """
-        return (self.certificate_file,) if self.key_file is None else (self.certificate_file, self.key_file)
+        return tuple(path for path in (self.certificate_file, self.key_file, self.chain_file) if path is not None)
 
 
 def folder_files(folder: Path) -> tuple[WatchedFiles, ...]:
@@ -98,6 +100,8 @@ def read_files(files: WatchedFiles, *, now: float, intermediates: Sequence[x509.
     parts = {"certificate": [_content(files.certificate_file, "certificate-unreadable")]}
     if files.key_file is not None:
         parts["key"] = [_content(files.key_file, "key-unreadable")]
+    if files.chain_file is not None:
+        parts["chain"] = [_content(files.chain_file, "certificate-unreadable")]
     return read_certificate(parts, name=files.name, password=files.password, now=now, intermediates=intermediates)
 
 

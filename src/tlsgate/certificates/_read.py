@@ -205,8 +205,10 @@ def _no_pair(certificates: Sequence[x509.Certificate], keys: Sequence[PrivateKey
             "The public key in the certificate is of a kind that cannot be read here; use a certificate with RSA, "
             "P-256, P-384, P-521 or Ed25519.",
         )
-    # `openssl req -x509` marks every certificate as a CA's; one that names hosts was meant for a server all the same.
-    if all(is_authority(one) and not names_of(one) for one in certificates):
+    # `openssl req -x509` marks every certificate as a CA's; one that names hosts, or comes alone, was meant for a
+    # server all the same.
+    alone = len(certificates) == 1 and is_self_signed(certificates[0])
+    if not alone and all(is_authority(one) and not names_of(one) for one in certificates):
         return Problem(
             "no-leaf",
             "There are only certificates of CAs here, and none belongs to the private key; add the certificate that "

@@ -133,6 +133,13 @@ class Changes:
         return self._pins.apply(self.current.document)
 
     @property
+    def in_thread(self) -> InThread:
+        """
+        Runs what blocks.
+        """
+        return self._in_thread
+
+    @property
     def pins(self) -> Pins:
         """
         What options and C{--config} hold fast.
