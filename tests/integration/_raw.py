@@ -31,20 +31,31 @@ class Stage:
     connections = 0
     _script: Script | None = None
 
+    def __init__(self) -> None:
+        self._open: set[socket.socket] = set()
+
     def play(self, script: Script) -> None:
         """
-        Do this with connections from now on; they are counted from 1 again.
+        Do this with connections from now on; they are counted from 1 again, and older ones end.
         """
         self._script = script
         self.connections = 0
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        time.sleep(0.02)
 
     def serve(self, connection: socket.socket, number: int) -> None:
         """
         The script of L{raw_origin}.
         """
         self.connections += 1
-        if self._script is not None:
-            self._script(connection, self.connections)
+        self._open.add(connection)
+        try:
+            if self._script is not None:
+                self._script(connection, self.connections)
+        finally:
+            self._open.discard(connection)
 
     @classmethod
     @contextlib.contextmanager
