@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransportWithDisconnection
@@ -276,7 +276,24 @@ SITES = st.builds(
 )
 
 
+TRUSTING = site(
+    redirect=Redirect(mode=RedirectMode.ALL, exempt_networks=(ip_network("198.51.100.0/24"),)),
+    trusted_peers=(ip_network("10.0.0.0/8"),),
+    plaintext_credentials=Credentials.REFUSE,
+)
+USUAL: dict[str, Any] = {
+    "target": b"/",
+    "method": b"GET",
+    "host": b"app.test",
+    "peer": "10.0.0.9",
+    "https_port": 443,
+    "live": False,
+}
+
+
 @settings(max_examples=250, deadline=None)
+@example(served=TRUSTING, fields=[b"X-Forwarded-For: 198.51.100.7", b"X-Api-Key: k"], **USUAL)
+@example(served=TRUSTING, fields=[b"X-Forwarded-For: 203.0.113.9, 10.1.1.1", b"X-Forwarded-Proto: http"], **USUAL)
 @given(
     served=SITES,
     fields=FIELDS,
@@ -334,6 +351,7 @@ def test_explanation_and_reality_agree(
     (row,) = rows
     assert row["redirected"] == decision.redirected
     assert row["address"] == explanation.client_ip
+    assert row["verdict"] != "browser" or explanation.browser
     counted = bool(explanation.credentials) and served.plaintext_credentials is not Credentials.ALLOW
     assert row["credentials"] == int(counted)
     assert stage.counters.redirects == ({("app", served.redirect.mode.value): 1} if decision.would else {})
