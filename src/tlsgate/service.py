@@ -25,7 +25,8 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from .admin import Admin, Events, listen_on_socket, listen_with_tls, make_admin
+from .acme import Acme, make_acme
+from .admin import Admin, Events, acme_operations, listen_on_socket, listen_with_tls, make_admin
 from .certificates import LocalAuthority
 from .changes import Changes, Probe, first_generation
 from .demo import listen_with_demo
@@ -73,6 +74,7 @@ class GateService(Service):
         self._changes: Changes | None = None
         self._events = Events()
         self._watching: Watching | None = None
+        self._acme: Acme | None = None
         self._admin: Admin | None = None
         self._ready = False
         self._tick_call: Any = None
@@ -158,7 +160,15 @@ class GateService(Service):
         self._watching = watching = self._make_watching(plane)
         self._changes = changes = self._make_changes(plane, watching)
         await changes.start()
-        self._admin = self._make_admin(plane, changes, watching)
+        self._acme = acme = make_acme(
+            reactor=self._reactor,
+            changes=changes,
+            data_plane=plane,
+            state=self._options.state,
+            publish=self._events.publish,
+        )
+        await acme.start()
+        self._admin = self._make_admin(plane, changes, watching, acme)
         await self._listen_for_admin(self._admin)
         self._manager.start(self._reactor)
         self._tick_call = self._reactor.callLater(TICK, self._tick)
@@ -202,7 +212,7 @@ class GateService(Service):
             files=watching.files,
         )
 
-    def _make_admin(self, plane: LocalPlane | Supervisor, changes: Changes, watching: Watching) -> Admin:
+    def _make_admin(self, plane: LocalPlane | Supervisor, changes: Changes, watching: Watching, acme: Acme) -> Admin:
         return make_admin(
             reactor=self._reactor,
             changes=changes,
@@ -212,7 +222,9 @@ class GateService(Service):
             ready=lambda: self._ready,
             wall=time.time,
             base=self._admin_url,
-            standing=lambda: (*plane.findings(), *watching.findings()),
+            standing=lambda: (*plane.findings(), *watching.findings(), *acme.findings()),
+            orders=acme.results,
+            more_operations=(acme_operations(acme),),
             events=self._events,
         )
 
@@ -337,6 +349,8 @@ class GateService(Service):
             self._tick_call.cancel()
         if self._watching is not None:
             self._watching.stop()
+        if self._acme is not None:
+            await self._acme.stop()
         for port in self._ports:
             port.stopListening()
         if self._plane is not None:
