@@ -68,6 +68,7 @@ class Admin:
         if self._traffic.running:
             self._traffic.stop()
         self.control.tokens.flush()
+        self.control.audit.flush()
 
 
 def make_admin(
@@ -112,7 +113,7 @@ def make_admin(
         data_plane=data_plane,
         tokens=tokens,
         setup=setup,
-        audit=AuditLog(state / "audit.log", wall=wall),
+        audit=AuditLog(state / "audit.log", wall=wall, in_thread=changes.in_thread),
         events=events or Events(),
         sessions=Sessions(authenticator, changes.monotonic),
         state=state,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import attrs
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from ..interfaces import ApplyFailed
@@ -98,17 +99,19 @@ class AdminService:
         try:
             answer = await self._answer(received, trail)
         except Problem as problem:
-            return self._refuse(received, trail, problem)
+            return await self._refuse(received, trail, problem)
         except ApplyFailed as failed:
             code = failed.code if failed.code in STATUS_OF_CODE else "internal"
-            return self._refuse(received, trail, Problem(code, f"{failed.subject}: {failed.detail}"))
+            return await self._refuse(received, trail, Problem(code, f"{failed.subject}: {failed.detail}"))
         except Exception:  # the edge: whatever a mistake of ours raises must not reach the client, nor end the gate
             self._log.failure("an operation of the admin API failed: {operation}", operation=trail.operation)
-            return self._refuse(received, trail, Problem("internal", "The gate made a mistake; its log has more."))
+            return await self._refuse(
+                received, trail, Problem("internal", "The gate made a mistake; its log has more.")
+            )
         if answer.author:
             trail.principal = Principal(name=answer.author)
         if trail.operation is not None and (trail.operation.audited or trail.operation.change):
-            self._audit(received, trail, answer.status, generation=answer.generation)
+            await self._audit(received, trail, answer.status, generation=answer.generation)
         return answer
 
     def refusal(self, problem: Problem) -> Answer:
@@ -121,7 +124,8 @@ class AdminService:
         """
         A request was refused while it came in.
         """
-        self._refuse(received, _Trail(), problem)
+        if _is_audited(problem):
+            self._audit(received, _Trail(), problem.status, code=problem.code, detail=problem.detail)
 
     async def _answer(self, received: Received, trail: _Trail) -> Answer:
         peer = received.peer
@@ -209,16 +213,15 @@ class AdminService:
                 "permission-missing", f"{principal.name} may only change certificates for {', '.join(principal.hosts)}."
             )
 
-    def _refuse(self, received: Received, trail: _Trail, problem: Problem) -> Answer:
-        # A flood of guesses is refused without a line for each: the failures before it have theirs.
-        if problem.status in AUDITED and problem.code != "too-many-attempts":
-            self._audit(received, trail, problem.status, code=problem.code, detail=problem.detail)
+    async def _refuse(self, received: Received, trail: _Trail, problem: Problem) -> Answer:
+        if _is_audited(problem):
+            await self._audit(received, trail, problem.status, code=problem.code, detail=problem.detail)
         return _as_answer(problem)
 
     def _audit(
         self, received: Received, trail: _Trail, status: int, *, generation: int = 0, code: str = "", detail: str = ""
-    ) -> None:
-        self._control.audit.add(
+    ) -> Deferred[None]:
+        return self._control.audit.add(
             AuditRecord(
                 author=trail.principal.name,
                 peer=received.peer.address,
@@ -231,6 +234,11 @@ class AdminService:
                 detail=detail,
             )
         )
+
+
+def _is_audited(problem: Problem) -> bool:
+    # A flood of guesses is refused without a line for each: the failures before it have theirs.
+    return problem.status in AUDITED and problem.code != "too-many-attempts"
 
 
 def _as_answer(problem: Problem) -> Answer:

@@ -181,7 +181,7 @@ async def show_audit(call: Call) -> Answer:
     The audit log.
     """
     query = call.query
-    records = call.control.audit.read(
+    records = await call.control.audit.read(
         limit=query.get("limit", 100),
         since=query.get("since", ""),
         author=query.get("author", ""),
