@@ -1,0 +1,217 @@
+"""
+Worker processes: changes reach all of them, and the end of one costs its own connections only.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _certificates import make_pair
+from _clients import connect_tls, free_port, served_fingerprint
+from _gate import GateProcess
+from _origin import Origin
+
+StartGate = Callable[..., GateProcess]
+
+
+@pytest.fixture(scope="module")
+def pair_gate(module_origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GateProcess]:
+    """
+    A gate with two workers, whose environment holds something that is nobody's business.
+    """
+    gate = GateProcess(
+        tmp_path_factory.mktemp("workers"), module_origin.url, workers=2, environment={"TLSGATE_TEST_SECRET": "hunter2"}
+    )
+    yield gate.start()
+    gate.stop(timeout=10)
+
+
+def workers(gate: GateProcess) -> dict[int, int]:
+    """
+    Process number of each worker, and the generation it serves.
+    """
+    shown = gate.call("GET", "/api/v1/status").json["workers"]
+    return {process["pid"]: process["generation"] for process in shown["processes"]}
+
+
+def eventually(what: Callable[[], Any], within: float = 15.0) -> Any:
+    """
+    What is true before long.
+    """
+    end = time.monotonic() + within
+    while not (found := what()):
+        assert time.monotonic() < end, "not within the time allowed"
+        time.sleep(0.05)
+    return found
+
+
+def is_running(pid: int) -> bool:
+    """
+    Is it a process that has not ended?
+    """
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except FileNotFoundError:
+        return False
+
+
+def counted(gate: GateProcess) -> float:
+    """
+    Requests that all workers have counted.
+    """
+    text = gate.call("GET", "/metrics").content.decode()
+    return sum(
+        float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith("tlsgate_http_requests_total{")
+    )
+
+
+def test_status_and_metrics_tell_of_every_worker(pair_gate: GateProcess) -> None:
+    """
+    Two workers are reported, none of them the supervisor, each with its memory; requests are counted once.
+    """
+    gate = pair_gate
+    assert gate.process is not None
+    before = counted(gate)
+    for _ in range(10):
+        assert gate.get().status == 200
+    eventually(lambda: counted(gate) == before + 10)
+    assert len(workers(gate)) == 2
+    assert gate.process.pid not in workers(gate)
+    text = gate.call("GET", "/metrics").content.decode()
+    assert "\ntlsgate_workers 2.0\n" in text
+    assert text.count("\ntlsgate_worker_memory_bytes{") == 2
+
+
+def test_workers_know_no_secret_of_the_environment(pair_gate: GateProcess) -> None:
+    """
+    What the supervisor's environment holds for the settings does not reach the processes that read strangers' bytes.
+    """
+    for pid in workers(pair_gate):
+        assert b"hunter2" not in Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def test_an_upload_is_served_by_all_when_it_is_answered(pair_gate: GateProcess, tmp_path: Path) -> None:
+    """
+    Not one handshake after the answer shows the old certificate, and open connections go on.
+    """
+    gate = pair_gate
+    with gate.connection() as kept:
+        kept.request("GET", "/echo")
+        assert kept.getresponse().read()
+        for _ in range(3):
+            pair = make_pair(tmp_path)
+            answer = gate.upload(pair)
+            assert answer.status == 200
+            assert answer.json["workers"] == {"serving": 2, "total": 2}
+            assert {served_fingerprint(gate.https) for _ in range(12)} == {pair.fingerprint}
+        kept.request("GET", "/echo")
+        assert kept.getresponse().status == 200
+
+
+def test_a_binding_added_later_is_served(pair_gate: GateProcess) -> None:
+    """
+    A new binding's socket is passed to workers that run already; removed, its port is free again.
+    """
+    gate = pair_gate
+    port = free_port()
+    made = gate.call(
+        "POST",
+        "/api/v1/bindings",
+        {"name": "more", "scheme": "https", "endpoint": f"tcp:{port}:interface=127.0.0.1"},
+    )
+    assert made.status in (200, 201), made
+    assert all(served_fingerprint(port) for _ in range(6))
+    assert gate.call("DELETE", "/api/v1/bindings/more").status == 200
+    with pytest.raises(ConnectionRefusedError):
+        connect_tls(port)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_worker_that_is_dead_or_hangs_is_replaced(pair_gate: GateProcess, tmp_path: Path, how: int) -> None:
+    """
+    Another serves the current generation in its place, connections to the other worker are not touched, and no count
+    goes back.
+    """
+    gate = pair_gate
+    current = gate.upload(make_pair(tmp_path)).json["generation"]
+    before = workers(gate)
+    count = counted(gate)
+    victim = min(before)
+    os.kill(victim, how)
+    eventually(lambda: not is_running(victim))
+    after = eventually(lambda: len(found := workers(gate)) == 2 and victim not in found and 0 not in found and found)
+    assert set(after.values()) == {current}
+    for _ in range(10):
+        assert gate.get().status == 200
+    assert counted(gate) >= count
+
+
+def test_a_change_waits_for_a_replacement(pair_gate: GateProcess, tmp_path: Path) -> None:
+    """
+    An upload while a worker hangs is answered when the one in its place serves it too.
+    """
+    gate = pair_gate
+    os.kill(min(workers(gate)), signal.SIGSTOP)
+    pair = make_pair(tmp_path)
+    answer = gate.upload(pair)
+    assert answer.status == 200, answer
+    assert answer.json["workers"] == {"serving": 2, "total": 2}
+    assert {served_fingerprint(gate.https) for _ in range(8)} == {pair.fingerprint}
+
+
+def test_requests_go_on_while_workers_are_killed(pair_gate: GateProcess) -> None:
+    """
+    A client that asks again after a broken connection is answered, however many workers are killed one after another.
+    """
+    gate = pair_gate
+    failed: list[BaseException] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            try:
+                assert gate.get().status == 200
+            except OSError:
+                try:
+                    assert gate.get().status == 200
+                except BaseException as reason:
+                    failed.append(reason)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        for _ in range(3):
+            victim = max(workers(gate))
+            os.kill(victim, signal.SIGKILL)
+            eventually(lambda victim=victim: victim not in (found := workers(gate)) and 0 not in found)
+    finally:
+        done.set()
+        asking.join()
+    assert failed == []
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_no_worker_outlives_the_supervisor(start_gate: StartGate, origin: Origin, paused: bool) -> None:
+    """
+    Killed without a word, the supervisor takes its workers with it, and the ports are free.
+    """
+    gate = start_gate(origin.url, workers=2)
+    assert gate.process is not None
+    pids = list(workers(gate))
+    if paused:
+        # The supervisor alone may be stopped for long: its workers go on serving.
+        os.kill(gate.process.pid, signal.SIGSTOP)
+        for _ in range(4):
+            assert gate.get().status == 200
+    gate.process.kill()
+    gate.process.wait()
+    eventually(lambda: not any(map(is_running, pids)), within=5)
+    with pytest.raises(ConnectionRefusedError):
+        connect_tls(gate.https)
