@@ -272,6 +272,7 @@ class Channel(Protocol):
             return
         self._closing = True
         self.resumeProducing()
+        self.last_unsent = -1
         # Unread bytes make a close a reset, and a reset can destroy the answer on its way: the transport ends our side,
         # and reads the client's into nothing for a while.
         self.transport.linger = LINGER
@@ -304,27 +305,23 @@ class Channel(Protocol):
         exchange = self.exchange
         if self.tunnel is not None:
             self.tunnel.idle()
-        elif self._closing:
-            self.transport.abortConnection()
-        elif exchange is None:
-            if self._head_begun:
-                self._refuse(ProtocolViolation("The request did not arrive in time.", 408, "head-timeout"))
-            else:
-                self.close()
-        elif exchange.writing_stalled:
-            self._look_at_reader(exchange)
-        else:
+        elif self._head_begun and exchange is None and not self._closing:
+            self._refuse(ProtocolViolation("The request did not arrive in time.", 408, "head-timeout"))
+        elif exchange is not None and not exchange.writing_stalled:
             self._look_at_sender(exchange)
-
-    def _look_at_reader(self, exchange: Exchange) -> None:
-        # The client reads slowly.  That is fine as long as it reads.
-        unsent = unsent_bytes(self.transport)
-        if self.last_unsent < 0 or unsent < self.last_unsent:
-            self.last_unsent = unsent
+        elif self._still_reads():
             self.plane.deadlines.set(self, self.plane.timeouts.body)
-            return
-        self.plane.counters.refused["slow-reader"] += 1
-        self.transport.abortConnection()
+        elif exchange is None and not self._closing:
+            self.close()
+        else:
+            if exchange is not None:
+                self.plane.counters.refused["slow-reader"] += 1
+            self.transport.abortConnection()
+
+    def _still_reads(self) -> bool:
+        # A client may read slowly as long as it reads, whether its response is still coming or all but over.
+        before, self.last_unsent = self.last_unsent, unsent_bytes(self.transport)
+        return self.last_unsent > 0 and (before < 0 or self.last_unsent < before)
 
     def _look_at_sender(self, exchange: Exchange) -> None:
         # The client sends content slowly, or our upstream takes it slowly: only the first is held against it.

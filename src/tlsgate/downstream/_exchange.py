@@ -472,6 +472,7 @@ class Exchange:
         connection = self._connection
         if self._producing:
             channel.transport.unregisterProducer()
+            channel.last_unsent = -1
             if self.writing_stalled and connection is not None:
                 # Its last piece paused it, and nobody would resume it for its next exchange.
                 connection.transport.resumeProducing()

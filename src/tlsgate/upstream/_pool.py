@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import attrs
 from OpenSSL import SSL
+from twisted.internet.error import TimeoutError as ConnectTimedOut
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
@@ -402,7 +403,7 @@ class _Opening:
         )
 
     def _not_connected(self, error: Exception) -> None:
-        if isinstance(error, TimeoutError):
+        if isinstance(error, ConnectTimedOut):
             self._fail(UpstreamSilent("The upstream did not accept a connection in time."))
         else:
             # Not the error's own text in full: it may name addresses that are the operator's business.
