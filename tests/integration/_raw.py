@@ -13,7 +13,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["Script", "Stage", "abort", "head_of", "message", "raw_origin", "site", "until", "until_closed", "upstream"]
+__all__ = [
+    "Script",
+    "Stage",
+    "abort",
+    "exactly",
+    "head_of",
+    "message",
+    "raw_origin",
+    "site",
+    "until",
+    "until_closed",
+    "upstream",
+]
 
 #: What to do with the connection of a number, counted from 1; it is closed afterwards.
 Script = Callable[[socket.socket, int], None]
@@ -178,6 +190,16 @@ def message(connection: socket.socket, *, to_head: bool = False) -> tuple[bytes,
         while not content.endswith(b"0\r\n\r\n"):
             content += _more(connection, 1)
     return head, content
+
+
+def exactly(connection: socket.socket, size: int) -> bytes:
+    """
+    Read so many bytes; fewer if the connection ends.
+    """
+    got = b""
+    while len(got) < size and (more := connection.recv(size - len(got))):
+        got += more
+    return got
 
 
 def _more(connection: socket.socket, most: int) -> bytes:

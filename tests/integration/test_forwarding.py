@@ -13,7 +13,7 @@ import pytest
 from _clients import connect, connect_tls, converse
 from _gate import GateProcess
 from _origin import Origin, pieces, response
-from _raw import Stage, head_of, message, site, until, upstream
+from _raw import Stage, exactly, head_of, message, site, until, upstream
 
 
 @pytest.fixture(scope="module")
@@ -383,9 +383,9 @@ def test_both_directions_at_once(gate: GateProcess, stage: Stage) -> None:
     def script(connection: socket.socket, number: int) -> None:
         head_of(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
-        if connection.recv(8, socket.MSG_WAITALL) == b"3\r\nxyz\r\n":
+        if exactly(connection, 8) == b"3\r\nxyz\r\n":
             connection.sendall(b"1\r\nb\r\n")
-        if connection.recv(5, socket.MSG_WAITALL) == b"0\r\n\r\n":
+        if exactly(connection, 5) == b"0\r\n\r\n":
             connection.sendall(b"0\r\n\r\n")
         connection.recv(1)
 
@@ -393,8 +393,8 @@ def test_both_directions_at_once(gate: GateProcess, stage: Stage) -> None:
     with connect(gate.http) as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: raw\r\nTransfer-Encoding: chunked\r\n\r\n")
         head_of(client)
-        assert client.recv(6, socket.MSG_WAITALL) == b"1\r\na\r\n"
+        assert exactly(client, 6) == b"1\r\na\r\n"
         client.sendall(b"3\r\nxyz\r\n")
-        assert client.recv(6, socket.MSG_WAITALL) == b"1\r\nb\r\n"
+        assert exactly(client, 6) == b"1\r\nb\r\n"
         client.sendall(b"0\r\n\r\n")
-        assert client.recv(5, socket.MSG_WAITALL) == b"0\r\n\r\n"
+        assert exactly(client, 5) == b"0\r\n\r\n"
