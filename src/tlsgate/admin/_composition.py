@@ -4,7 +4,7 @@ The admin API put together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from ._events import Events
 from ._guarding import Guard
 from ._metrics import total_of
 from ._operations import Operations
+from ._plain_http_feed import PlainHTTPFeed
 from ._service import AdminService
 from ._session import Sessions
 from ._tokens import SetupToken, Tokens
@@ -84,6 +85,8 @@ def make_admin(
     names: Iterable[str] = (),
     more_operations: Iterable[Operations] = (),
     orders: Callable[[], Mapping[str, int]] = dict,
+    served: Callable[[], Mapping[tuple[str, str], float]] = dict,
+    broken_files: Callable[[], Collection[str]] = tuple,
     standing: Callable[[], Iterable[Finding]] = tuple,
     events: Events | None = None,
 ) -> Admin:
@@ -98,6 +101,7 @@ def make_admin(
     @param names: more names under which the listener may be asked for.
     @param more_operations: of other rooms (ACME).
     @param orders: results of ACME orders so far, to counts.
+    @param served: and C{broken_files}: see L{Control}.
     @param standing: findings about what is served now, for the status.
 
     @raise Problem: C{storage-failed}: the tokens cannot be read.
@@ -123,12 +127,14 @@ def make_admin(
         base=base,
         operations=operations,
         orders=orders,
+        served=served,
+        broken_files=broken_files,
         standing=standing,
     )
     control.last_change.succeeded_at = wall()
     changes.subscribe(lambda event: _tell(control, event))
     service = AdminService(operations, control, authenticator, Guard(names), load_pages())
-    traffic = LoopingCall(_publish_traffic, control)
+    traffic = LoopingCall(_publish_traffic, control, PlainHTTPFeed())
     traffic.clock = reactor
     traffic.start(TRAFFIC_INTERVAL, now=False)
     return Admin(
@@ -154,9 +160,9 @@ def _tell(control: Control, event: Mapping[str, Any]) -> None:
     control.last_change.succeeded_at = control.wall()
 
 
-async def _publish_traffic(control: Control) -> None:
+async def _publish_traffic(control: Control, plain_http: PlainHTTPFeed) -> None:
     """
-    Tell listeners how much goes on; nobody listening, nobody is asked.
+    Tell listeners how much goes on, and who uses plain HTTP; nobody listening, nobody is asked.
     """
     if not control.events.is_heard:
         return
@@ -184,6 +190,9 @@ async def _publish_traffic(control: Control) -> None:
             "workers": len(reports),
         },
     )
+    news = plain_http.news(reports)
+    if news is not None:
+        control.events.publish("plain_http", news)
 
 
 def _by_version(total: Counters) -> dict[str, int]:

@@ -21,7 +21,8 @@ KEPT: Final = 1000
 class Event:
     """
     @ivar number: counts up from 1 as long as the gate runs.
-    @ivar kind: C{generation}, C{certificate}, C{order}, C{upstream}, C{traffic} or C{missed}.
+    @ivar kind: C{generation}, C{certificate}, C{order}, C{upstream}, C{traffic}, C{plain_http} or
+        C{missed}.
     """
 
     number: int

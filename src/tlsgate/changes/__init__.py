@@ -10,6 +10,17 @@ from ._bootstrap import first_generation
 from ._changes import Changes
 from ._files import ICertificateFiles
 from ._probe import IProbe, Probe
+from ._ramp import HSTSState, NextStep
 from ._requests import ChangeRequest, Outcome
 
-__all__ = ["ChangeRequest", "Changes", "ICertificateFiles", "IProbe", "Outcome", "Probe", "first_generation"]
+__all__ = [
+    "ChangeRequest",
+    "Changes",
+    "HSTSState",
+    "ICertificateFiles",
+    "IProbe",
+    "NextStep",
+    "Outcome",
+    "Probe",
+    "first_generation",
+]

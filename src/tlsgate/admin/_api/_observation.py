@@ -10,9 +10,11 @@ from ...tls import CertificateSelector
 from .._metrics import CONTENT_TYPE_LATEST, Measured, exposition
 from .._operations import Answer, Call, Operations, Parameter
 from .._tokens import Permission
+from .._traffic_findings import traffic_findings
 from ._entries import effective
 from ._observation_schemas import AuditPage, Health, Ready, SniAnswer, Status
 from ._shown import shown_certificates
+from ._site_state import shown_sites
 
 operations = Operations()
 
@@ -70,6 +72,8 @@ async def show_metrics(call: Call) -> Answer:
         generation=control.changes.current.number,
         last_change=control.last_change,
         orders=control.orders(),
+        served=control.served(),
+        broken_files=control.broken_files(),
     )
     return Answer(content=exposition(measured), content_type=CONTENT_TYPE_LATEST)
 
@@ -91,7 +95,8 @@ async def show_status(call: Call) -> Answer:
     reports = await control.data_plane.report()
     ports = control.data_plane.ports()
     certificates = shown_certificates(call)
-    findings = [finding.as_json() for finding in (*changes.findings(), *control.standing())]
+    traffic = traffic_findings(reports, changes.snapshot.sites)
+    findings = [finding.as_json() for finding in (*changes.findings(), *traffic, *control.standing())]
     document = {
         "generation": current.number,
         "ready": control.ready(),
@@ -104,7 +109,7 @@ async def show_status(call: Call) -> Answer:
         },
         "bindings": [{**entry, "port": ports.get(entry["name"], 0)} for entry in effective(call, "binding")],
         "certificates": certificates,
-        "sites": effective(call, "site"),
+        "sites": shown_sites(call),
         "upstreams": effective(call, "upstream"),
         "findings": findings,
     }

@@ -7,20 +7,17 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address
 
-from ...policy import PlainHTTPReport, explain_request
+from ...policy import explain_request
 from ...problems import Problem, ProblemError
 from ...sites import Scheme, Site
 from ...tls import normalise, wildcard_for
-from .._audit import rfc3339
 from .._bodies import model_content
 from .._operations import Answer, Body, Call, Operations
+from .._plain_http_feed import merged_rows
 from .._schemas import ExplainAnswer, ExplainRequest, PlainHTTPRows
 from .._tokens import Permission
 
 operations = Operations()
-
-#: Of the table of all workers together; each keeps at most a thousand.
-MERGED_ROWS = 4000
 
 
 @operations.operation(
@@ -34,13 +31,7 @@ async def report_plain_http(call: Call) -> Answer:
     """
     The tables of all workers together, last seen first.
     """
-    report = PlainHTTPReport(MERGED_ROWS)
-    for worker in await call.control.data_plane.report():
-        report.merge(worker.plain_http)
-    rows = [
-        {**row, "first_seen": rfc3339(row["first_seen"]), "last_seen": rfc3339(row["last_seen"])}
-        for row in report.shown()
-    ]
+    rows = merged_rows(await call.control.data_plane.report())
     return Answer(document={"rows": rows}, etag=call.control.changes.current.number)
 
 

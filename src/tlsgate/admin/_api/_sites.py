@@ -27,6 +27,7 @@ from ._entries import (
     show_one,
 )
 from ._shapes import MERGE_PATCH, changed_schema, list_schema, shown_schema
+from ._site_state import HSTS_STATE, REDIRECT_STATE, shown_hsts, shown_redirect
 
 operations = Operations()
 
@@ -143,14 +144,20 @@ async def remove_site(call: Call) -> Answer:
     return await remove(call, "site")
 
 
-def _show_part(call: Call, part: str) -> Answer:
+def _shown_part(call: Call, part: str) -> dict[str, Any]:
     site = find_effective(call, "site", call.parameters["name"])
-    return Answer(document=site[part], etag=call.control.changes.current.number)
+    return shown_hsts(call, site) if part == "hsts" else shown_redirect(call, site)
+
+
+def _show_part(call: Call, part: str) -> Answer:
+    return Answer(document=_shown_part(call, part), etag=call.control.changes.current.number)
 
 
 async def _put_part(call: Call, part: str) -> Answer:
     name = call.parameters["name"]
     body = json_object(call)
+    # What GET answers may be changed and put back; the state in it is nobody's to set.
+    body.pop("state", None)
     old = find_effective(call, "site", name)[part]
     defaults = SITE["$defs"]["SiteSettings"]["properties"][part]["default"]
 
@@ -158,7 +165,7 @@ async def _put_part(call: Call, part: str) -> Answer:
         editable(draft, "site", name)[part] = body
 
     outcome = await make_change(call, edit)
-    shown = body if call.query.get("dry_run") else find_effective(call, "site", name)[part]
+    shown = body if call.query.get("dry_run") else _shown_part(call, part)
     # PUT puts what is not named back to its default; options change only what they name.
     back = {key: None for key, value in old.items() if key not in body and value != defaults.get(key)}
     options = settings_options({part: {**body, **back}})
@@ -173,7 +180,7 @@ async def _put_part(call: Call, part: str) -> Answer:
     "/api/v1/sites/{name}/redirect",
     permission=Permission.VIEW_SETTINGS,
     summary="Show a site's redirect to HTTPS.",
-    answers={200: shown_schema("RedirectSettings")},
+    answers={200: shown_schema("RedirectSettings", state=REDIRECT_STATE)},
     codes=("not-found",),
 )
 async def show_redirect(call: Call) -> Answer:
@@ -205,7 +212,7 @@ async def put_redirect(call: Call) -> Answer:
     "/api/v1/sites/{name}/hsts",
     permission=Permission.VIEW_SETTINGS,
     summary="Show a site's HTTP Strict Transport Security policy.",
-    answers={200: shown_schema("HSTSSettings")},
+    answers={200: shown_schema("HSTSSettings", state=HSTS_STATE)},
     codes=("not-found",),
 )
 async def show_hsts(call: Call) -> Answer:
