@@ -63,7 +63,7 @@ const available = (page) => may(page.permission) && (!page.needs || offered.has(
 
 function frame() {
   banner = countdownBanner((what) => { if (what === "undone" || showing?.live) refresh(); });
-  const side = element("div.side", { id: "side" }, brand(), navigation(), who());
+  const side = element("aside.side", { id: "side", "aria-label": "Menu" }, brand(), navigation(), who());
   const menu = element("button.small", {
     type: "button", "aria-expanded": "false", "aria-controls": "side",
     onclick: () => menu.setAttribute("aria-expanded", String(side.classList.toggle("open"))),
@@ -74,7 +74,7 @@ function frame() {
   const main = element("main", { id: "main", tabindex: "-1" }, banner.node, element("div", { id: "page" }));
   replace(root,
     element("a.visually-hidden", { href: "#main", onclick: (event) => { event.preventDefault(); main.focus(); } }, "Skip to content"),
-    element("div.top", brand(), menu), element("div.frame", side, main));
+    element("header.top", brand(), menu), element("div.frame", side, main));
 }
 
 function navigation() {

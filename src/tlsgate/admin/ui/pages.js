@@ -27,7 +27,7 @@ export const PAGES = [
   { path: "/bindings", title: "Bindings", group: "Gate", permission: view, make: bindingsPage },
   { path: "/certificates", title: "Certificates", group: "Gate", permission: view, make: certificatesPage, live: true },
   { path: "/certificates/:name", title: "Certificate", permission: view, make: certificatePage, under: "/certificates" },
-  { path: "/acme", title: "Let’s Encrypt", group: "Gate", permission: view, make: acmePage, needs: "/api/v1/certificates/acme" },
+  { path: "/acme", title: "Let’s Encrypt", group: "Gate", permission: "change_https_settings", make: acmePage, needs: "/api/v1/certificates/acme" },
   { path: "/sites", title: "Sites", group: "Proxy", permission: view, make: sitesPage, live: true },
   { path: "/upstreams", title: "Upstreams", group: "Proxy", permission: view, make: upstreamsPage, live: true },
   { path: "/history", title: "History", group: "Who and when", permission: view, make: historyPage, live: true },

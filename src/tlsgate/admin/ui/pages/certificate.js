@@ -2,7 +2,7 @@
  * One certificate: what it is, its chain, what there is to say; replace it in place, or remove it.
  */
 
-import { change, get } from "../api.js";
+import { call, change, get, send } from "../api.js";
 import { element, replace } from "../element.js";
 import { certificateFacts, chainTree, life, stateBadge } from "../widgets/certificate.js";
 import { certificateInput } from "../widgets/certificate_input.js";
@@ -12,6 +12,7 @@ import { button } from "../widgets/form.js";
 import { card, pageHead, permissionNotice } from "../widgets/layout.js";
 import { findingList, notice, problemNotice } from "../widgets/notice.js";
 import { saveBar, told } from "../widgets/save.js";
+import { toast } from "../widgets/toast.js";
 
 const PERMISSION = "change_https_settings";
 
@@ -35,7 +36,6 @@ export async function certificatePage({ parameters, refresh, offered }) {
 }
 
 async function fetchChain(path) {
-  const { send } = await import("../api.js");
   return send("GET", `${path}/chain.pem`).then((response) => response.text()).catch(() => "");
 }
 
@@ -73,6 +73,10 @@ async function remove(certificate, path) {
 }
 
 async function renew(path) {
-  const { order } = await import("../api.js").then(({ call }) => call("POST", `${path}/renew`));
-  location.hash = order?.id ? `#/acme?order=${order.id}` : "#/acme";
+  try {
+    await call("POST", `${path}/renew`);
+    location.hash = "#/acme";
+  } catch (problem) {
+    toast("error", problem.message, problem.code);
+  }
 }
