@@ -361,3 +361,41 @@ def test_events(gate) -> None:
 
         each.connectionLost(Failure(ConnectionDone()))
     assert not gate.admin.events.is_heard
+
+
+def test_settings_as_toml(gate) -> None:
+    """
+    The document comes as TOML if that is accepted, and goes back as TOML: what was read can be sent back changed.
+    """
+    text = gate.call("GET", "/api/v1/settings", fields={"Accept": "application/toml"})
+    assert text.fields["content-type"] == "application/toml"
+    changed = text.body.replace(b'name = "default"', b'name = "default"\nmax_body = 77', 1)
+    reply = gate.call("PUT", "/api/v1/settings", changed, content_type="application/toml")
+    assert reply.status == 200, reply
+    assert gate.call("GET", "/api/v1/sites/default").json["max_body"] == 77
+    assert "max_body = 77" in reply.json["script"]["curl"]
+    assert "Content-Type: application/toml" in reply.json["script"]["curl"]
+    for wrong in (b"max_body = ", b'site = "\xff"', b"[[site]]\nname = 1979-05-27"):
+        reply = gate.call("PUT", "/api/v1/settings", wrong, content_type="application/toml")
+        assert (reply.status, reply.code) == (422, "invalid-settings")
+
+
+def test_settings_schema_is_published(gate) -> None:
+    """
+    The JSON Schema of the document can be had by editors, and knows every table.
+    """
+    schema = gate.call("GET", "/api/v1/settings/schema.json").json
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert {"binding", "site", "upstream", "certificate", "acme", "alerts"} <= set(schema["properties"])
+
+
+def test_unknown_keys_are_told_with_a_suggestion(gate) -> None:
+    """
+    A mistyped key is refused with its path and with what was meant.
+    """
+    reply = gate.call("PATCH", "/api/v1/settings", {"timeouts": {"handshaek": 3}})
+    assert (reply.status, reply.code) == (422, "invalid-settings")
+    [error] = reply.json["errors"]
+    assert error["pointer"] == "/timeouts/handshaek"
+    assert error["code"] == "unknown-key"
+    assert "'handshake'" in error["message"]

@@ -89,7 +89,7 @@ def _curl(call: Call, document: Any, parts: list[str]) -> str:
         text += " " + shlex.join(["-F", form])
     if document is not None:
         media = media_type(call.content_type) or "application/json"
-        content = json.dumps(without_secrets(document), ensure_ascii=False)
+        content = document if isinstance(document, str) else json.dumps(without_secrets(document), ensure_ascii=False)
         text += " " + shlex.join(["-H", f"Content-Type: {media}", "--data-binary", content])
     return f"{text} {shlex.quote(url)}"
 

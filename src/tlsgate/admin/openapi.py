@@ -192,7 +192,8 @@ _CHANGE_FIELDS: Final = (
 def _body(body: Body, components: _Components) -> dict[str, Any]:
     content: dict[str, Any] = {}
     if body.json is not None:
-        content.update({media: {"schema": components.refer(body.json)} for media in body.media})
+        schema = components.refer(body.json)
+        content.update({media: {"schema": schema if "json" in media else {"type": "string"}} for media in body.media})
     if body.parts:
         content["multipart/form-data"] = {
             "schema": {

@@ -210,6 +210,13 @@ SecretValue = Annotated[
                     "required": ["file"],
                     "additionalProperties": False,
                 },
+                {
+                    "type": "object",
+                    "description": "In the API: the secret that is there already.",
+                    "properties": {"set": {"const": True}},
+                    "required": ["set"],
+                    "additionalProperties": False,
+                },
             ],
         }
     ),

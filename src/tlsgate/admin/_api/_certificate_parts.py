@@ -59,17 +59,23 @@ def password_in(parts: Mapping[str, Sequence[bytes]]) -> bytes | None:
     return found[0].removesuffix(b"\n").removesuffix(b"\r") if found else None
 
 
-def read_parts(call: Call, parts: Mapping[str, Sequence[bytes]], name: str, password: bytes | None) -> ReadResult:
+async def read_parts(call: Call, parts: Mapping[str, Sequence[bytes]], name: str, password: bytes | None) -> ReadResult:
     """
     Read a certificate and see that the principal may have it served.
 
     @raise Problem: see L{read_certificate}; C{permission-missing}.
     """
     control = call.control
-    known = known_issuers(stored.certificate for stored in control.changes.current.certificates.values())
-    read = read_certificate(parts, name=name, password=password, now=control.wall(), intermediates=known)
-    call.principal.require_hosts(read.certificate.names)
-    return read
+    stored = tuple(control.changes.current.certificates.values())
+
+    def read() -> ReadResult:
+        known = known_issuers(one.certificate for one in stored)
+        return read_certificate(parts, name=name, password=password, now=control.wall(), intermediates=known)
+
+    # Whoever made the file chose how often its password is hashed: seconds, at worst.
+    result: ReadResult = await control.changes.in_thread(read)
+    call.principal.require_hosts(result.certificate.names)
+    return result
 
 
 def store(call: Call, draft: Draft, read: ReadResult, source: str = "") -> None:

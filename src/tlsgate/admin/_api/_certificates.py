@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ...certificates import ReadResult, self_signed
+from ...certificates import LocalAuthority, ReadResult, self_signed
 from ...changes import Outcome
 from ...problems import Problem
 from ...settings import Draft, StoredCertificate
+from ...sites import ServerCertificate
 from .._bodies import media_type, model_content, multipart_content
 from .._changing import changed, make_change
 from .._operations import Answer, Body, Call, Operations
@@ -26,6 +27,7 @@ from .._tokens import Permission
 from ._certificate_parts import UPLOAD_CODES, password_in, read_parts, refuse_files, store, text_part
 from ._entries import CHANGE_CODES
 from ._shown import shown_certificate, shown_certificates, source_of
+from ._staging import ACTIVATE_AT, Staged, stage
 
 operations = Operations()
 
@@ -101,7 +103,7 @@ async def show_chain(call: Call) -> Answer:
     )
 
 
-def _read(call: Call, name: str | None) -> tuple[ReadResult, list[str]]:
+async def _read(call: Call, name: str | None) -> tuple[ReadResult, list[str]]:
     """
     Read what was sent, as a form or as JSON.
 
@@ -133,7 +135,8 @@ def _read(call: Call, name: str | None) -> tuple[ReadResult, list[str]]:
             raise Problem("missing-part", "Send the name to store the certificate under, in the part “name”.")
     elif sent_name not in (None, name):
         raise Problem("malformed-multipart", "The name in the content is not the one in the path.")
-    return read_parts(call, parts, name, password), [*parts, *(["password"] if password is not None else [])]
+    read = await read_parts(call, parts, name, password)
+    return read, [*parts, *(["password"] if password is not None else [])]
 
 
 def _answer(call: Call, outcome: Outcome, read: ReadResult, sent: list[str], *, status: int, name: str = "") -> Answer:
@@ -158,7 +161,8 @@ def _answer(call: Call, outcome: Outcome, read: ReadResult, sent: list[str], *, 
     permission=Permission.CHANGE_HTTPS_SETTINGS,
     summary="Add a certificate; it serves its own names on every https binding.",
     body=Body(json=CertificateDocument, parts=PARTS),
-    answers={201: CertificateChanged, 200: CertificateChanged},
+    answers={201: CertificateChanged, 200: CertificateChanged, 202: Staged},
+    parameters=(ACTIVATE_AT,),
     codes=(*CHANGE_CODES, *UPLOAD_CODES, "exists"),
     change=True,
     scoped=True,
@@ -167,7 +171,9 @@ async def add_certificate(call: Call) -> Answer:
     """
     Add a certificate.
     """
-    read, sent = _read(call, None)
+    read, sent = await _read(call, None)
+    if "activate_at" in call.query:
+        return await stage(call, read)
     name = read.certificate.name
 
     def edit(draft: Draft) -> None:
@@ -185,7 +191,8 @@ async def add_certificate(call: Call) -> Answer:
     permission=Permission.CHANGE_HTTPS_SETTINGS,
     summary="Replace a certificate in place, or add it.",
     body=Body(json=CertificateDocument, parts=PARTS),
-    answers={200: CertificateChanged, 201: CertificateChanged},
+    answers={200: CertificateChanged, 201: CertificateChanged, 202: Staged},
+    parameters=(ACTIVATE_AT,),
     codes=(*CHANGE_CODES, *UPLOAD_CODES),
     change=True,
     scoped=True,
@@ -195,7 +202,9 @@ async def put_certificate(call: Call) -> Answer:
     Replace or add a certificate.
     """
     name = call.parameters["name"]
-    read, sent = _read(call, name)
+    read, sent = await _read(call, name)
+    if "activate_at" in call.query:
+        return await stage(call, read)
     exists = name in call.control.changes.current.certificates
     outcome = await make_change(call, lambda draft: store(call, draft, read))
     return _answer(call, outcome, read, sent, status=200 if exists else 201)
@@ -218,7 +227,8 @@ async def make_self_signed(call: Call) -> Answer:
     """
     asked = model_content(call, SelfSignedRequest)
     control = call.control
-    certificate = self_signed(asked.name, asked.names, days=asked.days, key_type=asked.key_type, now=control.wall())
+    # An RSA key can take seconds to find.
+    certificate = await control.changes.in_thread(_make, call, asked)
     call.principal.require_hosts(certificate.names)
 
     def edit(draft: Draft) -> None:
@@ -244,6 +254,16 @@ async def make_self_signed(call: Call) -> Answer:
         fields={"Location": f"/api/v1/certificates/{asked.name}"},
         shown={"certificate": shown_certificate(call, certificate, "self-signed", outcome.snapshot)},
     )
+
+
+def _make(call: Call, asked: SelfSignedRequest) -> ServerCertificate:
+    """
+    Make a certificate, blocking.
+    """
+    if asked.issuer == "local-ca":
+        authority = LocalAuthority.load_or_create(call.control.state)
+        return authority.issue(asked.names, asked.days, name=asked.name, key_type=asked.key_type)
+    return self_signed(asked.name, asked.names, days=asked.days, key_type=asked.key_type, now=call.control.wall())
 
 
 @operations.operation(

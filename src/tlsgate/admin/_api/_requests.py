@@ -64,7 +64,9 @@ async def make_csr(call: Call) -> Answer:
     path = _path(call, asked.name)
     if path.exists():
         raise Problem("exists", f"A request named {asked.name!r} waits already; give it its certificate or delete it.")
-    key, csr = new_request(asked.names, key_type=asked.key_type, subject=asked.subject)
+    key, csr = await call.control.changes.in_thread(
+        new_request, asked.names, key_type=asked.key_type, subject=asked.subject
+    )
     public = {"name": asked.name, "csr": csr.decode("ascii"), "names": asked.names, "key_type": asked.key_type}
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -158,7 +160,7 @@ async def put_signed(call: Call) -> Answer:
     control = call.control
     known = known_issuers(stored.certificate for stored in control.changes.current.certificates.values())
     key = base64.b64decode(waiting["key"])
-    read = match_signed(key, sent, name=name, now=control.wall(), intermediates=known)
+    read = await control.changes.in_thread(match_signed, key, sent, name=name, now=control.wall(), intermediates=known)
     call.principal.require_hosts(read.certificate.names)
     exists = name in control.changes.current.certificates
 

@@ -52,7 +52,7 @@ async def upload_certificate(call: Call) -> Answer:
     name = text_part(parts, "name") or DEFAULT_NAME
     port = _port(text_part(parts, "port"))
     binding = _https_binding(call, port)
-    read = read_parts(
+    read = await read_parts(
         call, {part: parts[part] for part in ("certificate", "key", "chain") if part in parts}, name, password_in(parts)
     )
     ports = call.control.data_plane.ports()
