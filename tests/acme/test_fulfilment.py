@@ -171,6 +171,23 @@ class AheadTests(AcmeTestCase):
         assert lab.acme.orders() == []
         assert await lab.acme.accounts() == []
 
+    async def test_dry_run_of_what_would_fail(self) -> None:
+        """
+        Terms that nobody agreed to are told as an error, with where they are.
+        """
+        lab = await self.started()
+        (finding,) = await lab.acme.preflight(asked("here.example.com", agree_terms=False))
+        assert (finding.code, finding.severity.value) == ("terms-not-agreed", "error")
+        assert "Do%20what%20thou%20wilt" in finding.message
+
+    async def test_dry_run_without_ca(self) -> None:
+        """
+        A CA that is not there is told at once.
+        """
+        lab = await self.started(directory="https://localhost:1/dir")
+        (finding,) = await lab.acme.preflight(asked("here.example.com"))
+        assert finding.code == "ca-unreachable"
+
 
 class InstallTests(AcmeTestCase):
     async def test_name_taken_by_files(self) -> None:

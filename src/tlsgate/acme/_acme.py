@@ -22,7 +22,7 @@ from twisted.python.threadpool import ThreadPool
 from ..certificates import KEY_TYPES, timestamp
 from ..changes import Changes
 from ..interfaces import IDataPlane
-from ..problems import Finding, Problem
+from ..problems import Finding, Problem, Severity
 from ..settings import StoredCertificate, check_certificate_name
 from ..sites import ServerCertificate
 from ..tls import normalise
@@ -226,21 +226,26 @@ class Acme:
 
     async def preflight(self, request: OrderRequest) -> list[Finding]:
         """
-        What an order would meet, without making it.
+        What an order would meet, without making it; an error is what it would fail of.
 
         @raise Problem: the request is not possible.
-        @raise OrderFailed: the CA cannot be asked what it is called.
         """
         request = self._checked(request)
         order = Order.new(request, author="", directory=self._settings().directory, now=self._wall())
         found = list(self._budget.findings(order.directory, request.names, self._wall()))
-        terms = self._fulfilment.terms(order)
-        opened = self._clients.open(order.directory, terms, ca_file=self._settings().ca_file, register=False)
-        async with opened as client:
-            identities = client.entry.caa_identities
-            registered, wants = client.account.url, client.entry
-        if not registered and not terms.agreed:
-            raise OrderFailed(OrderProblem.of("terms-not-agreed", instance=wants.terms))
+        identities: tuple[str, ...] = ()
+        try:
+            terms = self._fulfilment.terms(order)
+            opened = self._clients.open(
+                order.directory, terms, ca_file=self._settings().ca_file, register=False, patience=0
+            )
+            async with opened as client:
+                identities = client.entry.caa_identities
+                if not client.account.url and not terms.agreed:
+                    raise OrderFailed(OrderProblem.of("terms-not-agreed", instance=client.entry.terms))
+        except OrderFailed as failed:
+            said = f" ({failed.problem.said})" if failed.problem.said else ""
+            found.append(Finding(failed.problem.code, Severity.ERROR, f"{failed.problem.sentence}{said}"))
         found += await self._preflight.findings(request.names, challenge=request.challenge, identities=identities)
         return found
 
@@ -332,9 +337,12 @@ class Acme:
         """
         Give the account a new key.
 
+        @raise Problem: C{not-found}: there is no account.
         @raise OrderFailed: the CA did not take it.
         """
         settings = self._settings()
+        if all(account.directory != settings.directory for account in await self.accounts()):
+            raise Problem("not-found", "There is no account at the CA yet; the first order makes one.")
         terms = OrderTerms(settings.email, settings.agree_terms)
         return await self._clients.roll_over(settings.directory, terms, ca_file=settings.ca_file)
 

@@ -50,8 +50,8 @@ __all__ = [
 
 Status: TypeAlias = Literal["pending", "ready", "processing", "valid", "invalid", "deactivated", "expired", "revoked"]
 
-#: Seconds that the CA may take to answer one request.
-REQUEST_TIMEOUT: Final = 30
+#: Seconds for a connection to the CA, and for each part of its answer.
+REQUEST_TIMEOUTS: Final = (10, 30)
 
 #: Each try is two requests: the library repeats one by itself.  Pebble refuses every second nonce when told to.
 NONCE_TRIES: Final = 8
@@ -218,11 +218,10 @@ class CA:
         """
         self._url = directory
         self._key = _account_key(key)
-        # The parameter is handed to requests, which takes a file there as well as a truth value.
+        # Both are handed to requests, which takes a file as well as a truth value, and two times as well as one.
         verify: Any = ca_file or True
-        self._network = _Network(
-            self._key, alg=ES256, verify_ssl=verify, user_agent=USER_AGENT, timeout=REQUEST_TIMEOUT
-        )
+        timeout: Any = REQUEST_TIMEOUTS
+        self._network = _Network(self._key, alg=ES256, verify_ssl=verify, user_agent=USER_AGENT, timeout=timeout)
         self._network.session.hooks["response"].append(self._heard)
         self._retry_after = 0.0
         self._client: client.ClientV2 | None = None

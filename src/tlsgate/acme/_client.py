@@ -121,11 +121,14 @@ class Clients:
     _lock: DeferredLock = attrs.field(factory=DeferredLock)
 
     @asynccontextmanager
-    async def open(self, directory: str, terms: Terms, *, ca_file: str, register: bool = True) -> AsyncIterator[Client]:
+    async def open(
+        self, directory: str, terms: Terms, *, ca_file: str, register: bool = True, patience: float | None = None
+    ) -> AsyncIterator[Client]:
         """
         Converse with a CA.
 
         @param register: register the account if that has not been done, and keep its contact in step.
+        @param patience: in place of the usual one.
 
         @raise OrderFailed: it cannot be reached, or does not take the account.
         """
@@ -139,7 +142,7 @@ class Clients:
             self._lock.release()
         ca = CA(directory, key=account.key, account=account.url, ca_file=ca_file)
         try:
-            client = Client(ca, self._clock, self._in_thread, self.patience)
+            client = Client(ca, self._clock, self._in_thread, self.patience if patience is None else patience)
             client.entry = await client.call(CA.directory)
             client.account = account
             if not register:

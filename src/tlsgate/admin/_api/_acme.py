@@ -28,7 +28,7 @@ REASON: Final = Parameter(
 )
 CERTIFICATE: Final = Parameter(name="certificate", description="Only orders for the certificate with this name.")
 
-ORDER_CODES: Final = ("in-use", "not-found", "parameter-invalid", "terms-not-agreed", "ca-refused", "storage-failed")
+ORDER_CODES: Final = ("in-use", "not-found", "parameter-invalid", "terms-not-agreed", "storage-failed")
 
 CHANGE: Final = Permission.CHANGE_HTTPS_SETTINGS
 
@@ -123,7 +123,7 @@ def acme_operations(acme: Acme) -> Operations:
         room.roll_over_account,
         "Give the account at the CA a new key.",
         answers={200: AcmeShown},
-        codes=("ca-refused", "terms-not-agreed"),
+        codes=("ca-refused", "not-found"),
         audited=True,
     )
     return operations
@@ -171,7 +171,7 @@ class _Room:
         call.principal.require_hosts(name.lower() for name in names)
         self._require_stored(call, asked.name)
         if call.query.get("dry_run"):
-            found = await _answered(self._acme.preflight(request))
+            found = await self._acme.preflight(request)
             return Answer(document={"findings": [finding.as_json() for finding in found]})
         order = await self._acme.order(request, author=call.principal.name)
         sent = asked.model_dump(exclude_unset=True)
@@ -244,7 +244,11 @@ class _Room:
         """
         A new key for the account.
         """
-        await _answered(self._acme.roll_over())
+        try:
+            await self._acme.roll_over()
+        except OrderFailed as failed:
+            said = f" ({failed.problem.said})" if failed.problem.said else ""
+            raise Problem("ca-refused", f"{failed.problem.sentence}{said}") from failed
         return await self.show_acme(call)
 
     def _find(self, call: Call) -> Order:
@@ -268,19 +272,6 @@ def _visible(call: Call, orders: Iterable[Order]) -> Iterable[Order]:
         except Problem:
             continue
         yield order
-
-
-async def _answered(asked: Awaitable[Any]) -> Any:
-    """
-    @raise Problem: the CA refused, or cannot be reached.
-    """
-    try:
-        return await asked
-    except OrderFailed as failed:
-        problem = failed.problem
-        code = "terms-not-agreed" if problem.code == "terms-not-agreed" else "ca-refused"
-        said = f" ({problem.said})" if problem.said else ""
-        raise Problem(code, f"{problem.sentence}{said}", acme=problem.as_json()) from failed
 
 
 def _began(call: Call, order: Order, command: list[str], document: Any = None) -> Answer:
