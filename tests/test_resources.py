@@ -4,17 +4,23 @@ The policies as resources of a twisted.web site.
 
 from __future__ import annotations
 
+import doctest
+from collections.abc import Sequence
+from ipaddress import ip_network
+
 import pytest
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 from twisted.web.test.requesthelper import DummyChannel
 from zope.interface.verify import verifyObject
 
+from tlsgate import resources
+from tlsgate.policy import PlainHTTPReport
 from tlsgate.resources import HSTSResource, RedirectResource
-from tlsgate.sites import HSTS, Redirect, RedirectMode
+from tlsgate.sites import HSTS, Credentials, Redirect, RedirectMode
 
 
-def ask(root: IResource, target: bytes, secure: bool = False) -> bytes:
+def ask(root: IResource, target: bytes, secure: bool = False, fields: Sequence[tuple[bytes, bytes]] = ()) -> bytes:
     channel = DummyChannel()
     channel.transport = DummyChannel.SSL() if secure else DummyChannel.TCP()
     channel.site = Site(root)
@@ -22,6 +28,8 @@ def ask(root: IResource, target: bytes, secure: bool = False) -> bytes:
     request = Request(channel, False)
     request.site = channel.site
     request.requestHeaders.addRawHeader(b"Host", b"example.com:8080")
+    for name, value in fields:
+        request.requestHeaders.addRawHeader(name, value)
     request.gotLength(0)
     request.requestReceived(b"GET", target, b"HTTP/1.1")
     return channel.transport.written.getvalue()
@@ -60,6 +68,35 @@ def test_hsts_only_over_https(secure: bool) -> None:
     """HSTS is sent over HTTPS and never over plain HTTP."""
     written = ask(HSTSResource(leaf(), HSTS(enabled=True, max_age=60)), b"/", secure=secure)
     assert (b"Strict-Transport-Security: max-age=60" in written) is secure
+
+
+def test_examples_run() -> None:
+    """The examples in the module's docstring are true."""
+    ran = doctest.testmod(resources)
+    assert ran.attempted >= 8
+    assert ran.failed == 0
+
+
+def test_report_and_refusal() -> None:
+    """The report notes plain requests and who follows, and refused credentials are answered 403."""
+    report = PlainHTTPReport()
+    root = RedirectResource(leaf(), ALL, report=report, plaintext_credentials=Credentials.REFUSE)
+    assert ask(root, b"/").startswith(b"HTTP/1.1 308")
+    assert report.shown()[0]["verdict"] == "unknown"
+    ask(root, b"/", secure=True)
+    assert report.shown()[0]["verdict"] == "follows"
+    refused = ask(root, b"/x", fields=[(b"Authorization", b"x")])
+    assert refused.startswith(b"HTTP/1.1 403")
+    assert b"location" not in refused.lower()
+    assert report.shown()[0]["credentials_kind"] == "authorization"
+
+
+def test_trusted_peer_is_believed() -> None:
+    """A trusted peer that says that its client spoke HTTPS is not redirected."""
+    fields = [(b"X-Forwarded-Proto", b"https")]
+    trusting = RedirectResource(leaf(), ALL, trusted_peers=[ip_network("192.168.1.0/24")])
+    assert ask(trusting, b"/", fields=fields).endswith(b"content")
+    assert b"308" in ask(RedirectResource(leaf(), ALL), b"/", fields=fields)
 
 
 def test_they_are_resources() -> None:

@@ -1,29 +1,43 @@
 """
 The redirect and HSTS policies for any C{twisted.web} site.
 
-::
+A site that listens on plain HTTP sends browsers to the one on HTTPS, and that one sends HSTS::
 
-    from twisted.web.server import Site
-    from twisted.web.static import File
-    from tlsgate.resources import HSTSResource, RedirectResource
-    from tlsgate.sites import HSTS, Redirect, RedirectMode
+    >>> from twisted.web.resource import Resource
+    >>> from twisted.web.server import Site
+    >>> from tlsgate.resources import HSTSResource, RedirectResource
+    >>> from tlsgate.sites import HSTS, Redirect, RedirectMode
+    >>> root = Resource()  # whatever your site serves
+    >>> plain = Site(RedirectResource(root, Redirect(mode=RedirectMode.BROWSERS), https_port=443))
+    >>> secure = Site(HSTSResource(root, HSTS(enabled=True, max_age=3600)))
 
-    root = File("/srv/www")
-    plain = Site(RedirectResource(root, Redirect(mode=RedirectMode.BROWSERS), https_port=443))
-    secure = Site(HSTSResource(root, HSTS(enabled=True, max_age=3600)))
+Behind a proxy that terminates TLS, name it, or its clients are redirected for ever::
+
+    >>> from ipaddress import ip_network
+    >>> redirect = Redirect(mode=RedirectMode.ALL)
+    >>> wrapped = RedirectResource(root, redirect, trusted_peers=[ip_network("10.0.0.0/8")])
+
+To learn who still uses plain HTTP before redirecting anybody, ask for a report::
+
+    >>> from tlsgate.policy import PlainHTTPReport
+    >>> report = PlainHTTPReport()
+    >>> wrapped = RedirectResource(root, Redirect(mode=RedirectMode.REPORT), report=report)
+    >>> report.note("www", "192.0.2.1", b"curl/8.5", b"POST", b"/api/jobs?id=7", now=0.0)
+    >>> [(row["user_agent"], row["path"], row["verdict"]) for row in report.shown()]
+    [('curl', '/api', 'would-break')]
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.web.resource import IResource
 from zope.interface import implementer
 
-from .policy import decide, hsts_value
-from .sites import HSTS, Redirect
+from .policy import PlainHTTPReport, explain_request, hsts_value
+from .sites import HSTS, Credentials, Network, Redirect, Site
 
 __all__ = ["HSTSResource", "RedirectResource"]
 
@@ -75,41 +89,74 @@ class RedirectResource(_Wrapper):
         redirect: Redirect,
         *,
         https_port: int = 443,
+        trusted_peers: Sequence[Network] = (),
+        plaintext_credentials: Credentials = Credentials.ALLOW,
+        report: PlainHTTPReport | None = None,
+        name: str = "-",
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """
         @param https_port: as clients see it.
+        @param trusted_peers: networks whose C{X-Forwarded-*} are believed.
+        @param plaintext_credentials: C{REFUSE} answers 403 where they come in clear.
+        @param report: notes who uses plain HTTP, if given.
+        @param name: of the site in the report.
         @param wall_clock: gives Unix time.
         """
         super().__init__(wrapped, wall_clock)
-        self._redirect = redirect
+        self._site = Site(
+            name=name,
+            hosts=("*",),
+            upstream="",
+            redirect=redirect,
+            trusted_peers=tuple(trusted_peers),
+            plaintext_credentials=plaintext_credentials,
+        )
         self._https_port = https_port
+        self._report = report
 
     def _answer(self, request: Any) -> Any:
-        first: dict[bytes, bytes] = {}
-        for name, values in request.requestHeaders.getAllRawHeaders():
-            first[name.lower()] = values[0]
+        fields = [(name, value) for name, values in request.requestHeaders.getAllRawHeaders() for value in values]
+        peer = getattr(request.getClientAddress(), "host", "")
+        now = self._wall_clock()
+        agent = request.requestHeaders.getRawHeaders(b"user-agent", [b""])[0]
+        if request.isSecure():
+            if self._report is not None:
+                self._report.seen_secure(peer, agent, now)
+            return None
         hosts = request.requestHeaders.getRawHeaders(b"host", [])
-        decision = decide(
-            self._redirect,
+        explanation = explain_request(
+            self._site,
             method=request.method,
             target=request.uri,
             host=hosts[0] if len(hosts) == 1 else b"",
-            first=first,
-            client_ip=getattr(request.getClientAddress(), "host", ""),
+            fields=fields,
+            peer=peer,
             https_port=self._https_port,
-            now=self._wall_clock(),
-            secure=request.isSecure(),
+            now=now,
         )
-        if decision is None:
-            return None
-        return _Redirected(decision.status, decision.location, decision.no_store)
+        decision = explanation.decision
+        if self._report is not None and decision.rule != "secure":
+            self._report.note(
+                self._site.name,
+                explanation.client_ip,
+                agent,
+                request.method,
+                request.uri,
+                now,
+                browser=explanation.browser,
+                redirected=decision.redirected,
+                kind=explanation.credentials,
+            )
+        if decision.redirected:
+            return _Redirected(decision.status, decision.location, decision.no_store)
+        return _Redirected(decision.status, b"", no_store=True) if decision.status else None
 
 
 @implementer(IResource)
 class _Redirected:
     """
-    A redirect without content: nothing of the request can become HTML (CVE-2024-41810).
+    A redirect or a refusal without content: nothing of the request can become HTML (CVE-2024-41810).
     """
 
     isLeaf = True
@@ -137,7 +184,8 @@ class _Redirected:
         The redirect.
         """
         request.setResponseCode(self._status)
-        request.setHeader(b"location", self._location)
+        if self._location:
+            request.setHeader(b"location", self._location)
         request.setHeader(b"content-length", b"0")
         if self._no_store:
             request.setHeader(b"cache-control", b"no-store")
