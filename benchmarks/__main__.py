@@ -24,7 +24,9 @@ def parse(arguments: list[str]) -> tuple[str, Options]:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="of load for each figure")
     parser.add_argument("--peers", default=",".join(PEERS), help="comma separated: %(default)s")
-    parser.add_argument("--workers", type=int, default=1, help="processes of a proxy")
+    parser.add_argument(
+        "--workers", type=int, help="processes of a proxy; 0: one, and the gate without its supervisor (usual)"
+    )
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--count", type=int, default=0, help="connections (idle) or certificates; 0: the usual number")
     parser.add_argument("--access-log", action="store_true")

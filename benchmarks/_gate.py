@@ -48,6 +48,18 @@ class Administrator:
         """
         self._send("PUT", f"/api/v1/certificates/{pair.name.replace('.', '-')}", pair)
 
+    def change(self, patch: object) -> None:
+        """
+        Change members of the settings document (RFC 7396).
+        """
+        fields = {
+            "Authorization": f"Bearer {self._administrator_token()}",
+            "Content-Type": "application/merge-patch+json",
+        }
+        status, answer = self._call("PATCH", "/api/v1/settings", json.dumps(patch).encode(), fields)
+        if status != 200:
+            raise Unavailable(f"PATCH /api/v1/settings: {status} {answer[:300]!r}")
+
     def _send(self, method: str, path: str, pair: Pair) -> None:
         boundary = uuid.uuid4().hex
         body = b"".join(

@@ -30,7 +30,7 @@ class Work:
     What a proxy is asked to do.
 
     @ivar pairs: further certificates, chosen by server name.
-    @ivar workers: processes (or threads) that serve; the gate serves in its only process with 0.
+    @ivar workers: processes (or threads) that serve; the gate serves in its only process with 0, the others with one.
     """
 
     folder: Path
@@ -39,7 +39,14 @@ class Work:
     cores: str = "0"
     pairs: Sequence[Pair] = ()
     access_log: bool = False
-    workers: int = 1
+    workers: int = 0
+
+    @property
+    def threads(self) -> int:
+        """
+        What a peer that has no supervisor apart is told.
+        """
+        return max(1, self.workers)
 
 
 class Peer:
@@ -103,7 +110,7 @@ class Nginx(Peer):
             "nginx.conf",
             f"""
 daemon off;
-worker_processes {work.workers};
+worker_processes {work.threads};
 worker_rlimit_nofile 19000;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
@@ -175,7 +182,7 @@ class HAProxy(Peer):
             "haproxy.cfg",
             f"""
 global
-  nbthread {work.workers}
+  nbthread {work.threads}
   maxconn 9500
   ulimit-n 19900
   stats socket {folder}/admin.sock level admin
@@ -265,7 +272,7 @@ class Caddy(Peer):
         }
         self.configuration = self.write("caddy.json", json.dumps(document))
         # As a Go program it would use every core it sees: affinity already limits it; this keeps the equal footing.
-        return ["env", f"GOMAXPROCS={work.workers}", f"HOME={work.folder}", "caddy", "run", "--config",
+        return ["env", f"GOMAXPROCS={work.threads}", f"HOME={work.folder}", "caddy", "run", "--config",
                 str(self.configuration)]  # fmt: skip
 
     def replace(self, pair: Pair) -> None:
@@ -310,7 +317,7 @@ hsts = {{ enabled = true, max_age = 31536000 }}
         return [
             str(twistd) if twistd.exists() else "twistd", "-n", "--pidfile=", "tlsgate",
             "--state", str(self.state), "--admin", f"tcp:{self.admin}:interface=127.0.0.1",
-            "--workers", str(work.workers if work.workers > 1 else 0), "--initial", str(initial),
+            "--workers", str(work.workers), "--initial", str(initial),
             "--access-log", str(work.folder / "access.log") if work.access_log else "none",
         ]  # fmt: skip
 

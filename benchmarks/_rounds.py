@@ -18,13 +18,15 @@ from ._peers import PEERS, Peer, Work
 from ._processes import Unavailable
 from ._report import Figure, Report
 
-__all__ = ["Bench", "Options", "bench"]
+__all__ = ["Bench", "Options", "bench", "bench_folder"]
 
 
 @attrs.frozen(kw_only=True)
 class Options:
     """
     @ivar seconds: of load for each figure.
+    @ivar workers: processes that serve; 0: the gate in its only process, without a supervisor; L{None}: what is usual
+        for the benchmark.
     @ivar proxy_cores: where the proxy runs, as taskset writes it.
     @ivar load_core: where the load and the upstream run.
     """
@@ -32,7 +34,7 @@ class Options:
     rounds: int = 3
     seconds: float = 5.0
     peers: Sequence[str] = ("gate", "nginx", "haproxy", "caddy")
-    workers: int = 1
+    workers: int | None = None
     connections: int = 32
     count: int = 0
     access_log: bool = False
@@ -66,7 +68,7 @@ class Bench:
         work = Work(
             folder=self.folder / f"{self._started}-{name}", pair=self.pair, pairs=pairs,
             upstream=upstream or self.origin.port, cores=options.proxy_cores,
-            access_log=access_log or options.access_log, workers=options.workers,
+            access_log=access_log or options.access_log, workers=options.workers or 0,
         )  # fmt: skip
         return PEERS[name](work)
 
@@ -99,16 +101,27 @@ class Bench:
 
 
 @contextmanager
+def bench_folder() -> Iterator[Path]:
+    """
+    A temporary folder that workers of other users may enter.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="tlsgate-bench-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
 def bench(options: Options) -> Iterator[Bench]:
     """
     A bench that leaves nothing behind.
     """
-    folder = Path(tempfile.mkdtemp(prefix="tlsgate-bench-"))
     # Workers of nginx and HAProxy may run as another user.
-    folder.chmod(0o755)
-    found = Bench(options, folder)
-    try:
-        yield found
-    finally:
-        found.origin.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with bench_folder() as folder:
+        found = Bench(options, folder)
+        try:
+            yield found
+        finally:
+            found.origin.stop()

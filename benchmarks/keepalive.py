@@ -56,7 +56,7 @@ def run(options: Options) -> Report:
     """
     work = (
         f"Keep-alive HTTPS ({TLS}) in, pooled keep-alive HTTP/1.1 out, X-Forwarded-* and HSTS set, "
-        f"{options.connections} connections, {max(options.workers, 1)} process(es), access log off unless named; "
+        f"{options.connections} connections, {max(options.workers or 0, 1)} process(es), access log off unless named; "
         f"{options.rounds} rounds of {options.seconds:g} s, medians."
     )
     report = Report("keepalive", "µs CPU/request", work)
