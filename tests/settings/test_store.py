@@ -99,6 +99,26 @@ def test_keeps_every_field(store: FileStore) -> None:
     assert again.read(1) == generation()
 
 
+def test_keeps_many(store: FileStore) -> None:
+    """
+    Of a thousand certificates a change writes one file of many, and shares the others with the generation before.
+    """
+    one = next(iter(generation().certificates.values()))
+    many = {f"s{n}": attrs.evolve(one, certificate=attrs.evolve(one.certificate, name=f"s{n}")) for n in range(1000)}
+    store.commit(0, generation(1, certificates=many))
+    less = {name: kept for name, kept in many.items() if name != "s7"}
+    store.commit(1, generation(2, certificates=less))
+    assert reopened(store).current() == generation(2, certificates=less)
+    folder = store.folder / "generations"
+    names = sorted(path.name for path in (folder / "000002" / "certificates").iterdir())
+    shared = [
+        name
+        for name in names
+        if (folder / "000001" / "certificates" / name).samefile(folder / "000002" / "certificates" / name)
+    ]
+    assert (len(names), len(shared)) == (64, 63)
+
+
 def test_compares_before_it_swaps(store: FileStore) -> None:
     """
     A change made for a generation that is no longer current is refused and leaves nothing.

@@ -13,7 +13,7 @@ Reading and inspecting are functions of bytes and a time; any bytes give a certi
 from ._authority import LocalAuthority
 from ._chain import Roots, known_issuers, system_roots
 from ._csr import match_signed, new_request
-from ._files import WatchedFiles, folder_files, read_files
+from ._files import Signature, WatchedFiles, folder_files, read_files, signature_of
 from ._inspect import EXPIRING, Inspection, State, inspect, state_of, timestamp
 from ._inventory import THRESHOLDS, Inventory, reached_threshold, used_by
 from ._keys import KEY_TYPES
@@ -39,6 +39,7 @@ __all__ = [
     "ReadResult",
     "Response",
     "Roots",
+    "Signature",
     "StagedCertificate",
     "StagedCertificates",
     "State",
@@ -55,6 +56,7 @@ __all__ = [
     "read_files",
     "read_response",
     "self_signed",
+    "signature_of",
     "state_of",
     "system_roots",
     "timestamp",

@@ -14,7 +14,7 @@ The algorithm, for each certificate:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -33,6 +33,9 @@ __all__ = ["CertificateWatch", "Notifier"]
 # Seconds.
 SETTLE: Final = 0.25
 PATIENCE: Final = 5.0
+# Of one look spent with reading; what is left is read a moment later, and connections are served between.
+BUDGET: Final = 0.1
+MOMENT: Final = 0.02
 # Between looks when nothing tells of changes, and when something does: network file systems tell nobody.
 POLL: Final = 2.0
 POLL_BESIDE_NOTIFIER: Final = 30.0
@@ -126,6 +129,8 @@ class CertificateWatch:
         self._call: IDelayedCall | None = None
         self._poll = POLL
         self._running = False
+        self._enough = 0.0
+        self._reads = 0
 
     def __repr__(self) -> str:
         return f"<CertificateWatch [{len(self._watched)} certificates, {len(self.broken)} broken]>"
@@ -136,17 +141,19 @@ class CertificateWatch:
         folders: Iterable[Path] = (),
         *,
         serving: Iterable[ServerCertificate] = (),
+        read: Mapping[str, Signature] | None = None,
     ) -> None:
         """
         Watch exactly these from now on.  What was watched before and is named again is not read again.
 
         @param folders: in which every certificate file is one to watch.
         @param serving: what serves already; a file that holds the same is not handed on again.
+        @param read: what the files were known by when that was read; they are read again once they are not.
         """
         self._named = {each.name: each for each in files}
         self._folders = tuple(folders)
         known = {certificate.name: certificate for certificate in serving}
-        for name in self._match(known):
+        for name in self._match(known, read or {}):
             del self._watched[name]
         if self._running:
             self._notify()
@@ -173,7 +180,7 @@ class CertificateWatch:
         if self._call is not None and self._call.active():
             self._call.cancel()
 
-    def _match(self, known: dict[str, ServerCertificate]) -> list[str]:
+    def _match(self, known: Mapping[str, ServerCertificate], read: Mapping[str, Signature]) -> list[str]:
         """
         Add to what is watched all that is named or in the folders.
 
@@ -184,7 +191,8 @@ class CertificateWatch:
         for name, files in wanted.items():
             held = self._watched.get(name)
             if held is None or held.files != files:
-                self._watched[name] = _Watched(files, last=known.get(name, held.last if held else None))
+                last = known.get(name, held.last if held else None)
+                self._watched[name] = _Watched(files, last=last, handled=read.get(name))
         for name in self.broken.keys() - wanted.keys():
             del self.broken[name]
         return [name for name in self._watched if name not in wanted]
@@ -219,13 +227,17 @@ class CertificateWatch:
         Look at everything once, and say when to look again.
         """
         if self._folders:
-            for name in self._match({}):
+            for name in self._match({}, {}):
                 del self._watched[name]
                 if self._removed is not None:
                     self._removed(name)
         waiting = False
+        self._enough, self._reads = self._clock.seconds() + BUDGET, 0
         for watched in list(self._watched.values()):
             waiting = self._look_at(watched) or waiting
+        if self._running and self._reads and self._clock.seconds() > self._enough:
+            self._look_in(MOMENT)
+            return
         if self._running:
             if not waiting:
                 # A link may point elsewhere by now.
@@ -253,6 +265,9 @@ class CertificateWatch:
         if not first and now - watched.steady < SETTLE:
             return True
         if found != watched.tried:
+            if self._reads and self._clock.seconds() > self._enough:
+                return True
+            self._reads += 1
             watched.tried = found
             if self._read(watched):
                 watched.handled, watched.since = found, None
@@ -300,7 +315,9 @@ def _places_of(files: WatchedFiles) -> frozenset[Path]:
     for path in files.paths:
         places.add(path.parent)
         try:
-            places.add(path.resolve().parent)
+            # Only a link leads elsewhere, and to resolve thousands of paths takes seconds.
+            if path.is_symlink():
+                places.add(path.resolve().parent)
         except (OSError, RuntimeError):
             pass  # A loop of links; reading the file says what is wrong.
     return frozenset(places)

@@ -1,6 +1,9 @@
 """
 How one generation lies in its folder: C{generation.json}, C{certificates/NAME.pem} and C{NAME.key}, C{SHA256SUMS}.
 
+Where there are many certificates, a pair of files for each would make every change slow: there, each of a few
+C{certificates/NN.json} holds the pairs of many names, and a change writes anew only those that it touches.
+
 C{SHA256SUMS} covers all the others and is in the format of C{sha256sum --check}, so that a truncated or hand-edited
 file is named instead of served.
 """
@@ -11,6 +14,7 @@ import base64
 import hashlib
 import json
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -22,7 +26,11 @@ from ._generations import Generation, SiteMemory, StoredCertificate
 
 __all__ = ["Damaged", "check_certificate_name", "decode", "encode"]
 
+#: Of a folder with a pair of files for each certificate, and of one where files hold many.
 FORMAT: Final = 1
+FORMAT_OF_MANY: Final = 2
+MANY: Final = 256
+SHARDS: Final = 64
 HEAD: Final = "generation.json"
 SUMS: Final = "SHA256SUMS"
 
@@ -65,11 +73,15 @@ def encode(generation: Generation) -> dict[str, bytes]:
     """
     files: dict[str, bytes] = {}
     certificates: dict[str, Any] = {}
+    many = len(generation.certificates) > MANY
+    if many:
+        files.update(_shards(generation.certificates))
     for name, stored in generation.certificates.items():
         check_certificate_name(name)
         certificate = stored.certificate
-        files[f"certificates/{name}.pem"] = certificate.chain
-        files[f"certificates/{name}.key"] = certificate.key
+        if not many:
+            files[f"certificates/{name}.pem"] = certificate.chain
+            files[f"certificates/{name}.key"] = certificate.key
         certificates[name] = {
             "source": stored.source,
             "added_at": stored.added_at,
@@ -82,7 +94,7 @@ def encode(generation: Generation) -> dict[str, bytes]:
             "staple": base64.b64encode(certificate.staple).decode("ascii"),
         }
     head = {
-        "format": FORMAT,
+        "format": FORMAT_OF_MANY if many else FORMAT,
         "number": generation.number,
         "parent": generation.parent,
         "time": generation.time,
@@ -100,6 +112,25 @@ def encode(generation: Generation) -> dict[str, bytes]:
     sums = (f"{hashlib.sha256(content).hexdigest()}  {path}\n" for path, content in files.items())
     files[SUMS] = "".join(sums).encode("utf-8")
     return files
+
+
+def _shard_of(name: str) -> str:
+    """
+    The file that holds a name's pair; the same in every generation, so that it can be shared by them.
+    """
+    return f"certificates/{zlib.crc32(name.encode('ascii')) % SHARDS:02}.json"
+
+
+def _shards(certificates: Mapping[str, StoredCertificate]) -> dict[str, bytes]:
+    """
+    The files of many pairs, a line for each name.
+    """
+    lines: dict[str, list[str]] = {}
+    for name in sorted(certificates):
+        certificate = certificates[name].certificate
+        pair = [certificate.chain.decode("ascii"), certificate.key.decode("ascii")]
+        lines.setdefault(_shard_of(name), []).append(f"{json.dumps(name)}: {json.dumps(pair)}")
+    return {path: ("{\n" + ",\n".join(found) + "\n}\n").encode("ascii") for path, found in lines.items()}
 
 
 def _written(head: dict[str, Any]) -> bytes:
@@ -125,8 +156,12 @@ def decode(read: Callable[[str], bytes]) -> Generation:
     checked = _Checked(read)
     try:
         head = json.loads(checked.read(HEAD))
-        if head["format"] != FORMAT:
-            raise Damaged(HEAD, f"has format {head['format']}; this version of tlsgate reads format {FORMAT}")
+        if head["format"] not in (FORMAT, FORMAT_OF_MANY):
+            raise Damaged(
+                HEAD,
+                f"has format {head['format']}; this version of tlsgate reads formats {FORMAT} and {FORMAT_OF_MANY}",
+            )
+        pairs = checked.pair if head["format"] == FORMAT else _Shards(checked).pair
         return Generation(
             number=head["number"],
             parent=head["parent"],
@@ -135,7 +170,7 @@ def decode(read: Callable[[str], bytes]) -> Generation:
             reason=head["reason"],
             summary=tuple(head["summary"]),
             document=head["document"],
-            certificates={name: _stored(name, kept, checked) for name, kept in head["certificates"].items()},
+            certificates={name: _stored(name, kept, pairs(name)) for name, kept in head["certificates"].items()},
             memory={name: SiteMemory(**kept) for name, kept in head["memory"].items()},
             confirm_by=head["confirm_by"],
             undoes=head["undoes"],
@@ -145,14 +180,16 @@ def decode(read: Callable[[str], bytes]) -> Generation:
         raise Damaged(HEAD, f"is not a generation: {type(reason).__name__}") from reason
 
 
-def _stored(name: str, kept: Mapping[str, Any], checked: _Checked) -> StoredCertificate:
+def _stored(name: str, kept: Mapping[str, Any], pair: tuple[bytes, bytes]) -> StoredCertificate:
     """
     One certificate of a generation.
+
+    @param pair: its chain and its key.
     """
     certificate = ServerCertificate(
         name=name,
-        chain=checked.read(f"certificates/{name}.pem"),
-        key=checked.read(f"certificates/{name}.key"),
+        chain=pair[0],
+        key=pair[1],
         names=tuple(kept["names"]),
         not_before=kept["not_before"],
         not_after=kept["not_after"],
@@ -186,8 +223,34 @@ class _Checked:
             raise Damaged(path, f"is not as it was written: its checksum is not the one in {SUMS}")
         return content
 
+    def pair(self, name: str) -> tuple[bytes, bytes]:
+        """
+        The chain and the key of a name.
+        """
+        return self.read(f"certificates/{name}.pem"), self.read(f"certificates/{name}.key")
+
     def _get(self, path: str) -> bytes:
         try:
             return self._read(path)
         except OSError as reason:
             raise Damaged(path, f"cannot be read: {reason.strerror or reason}") from reason
+
+
+class _Shards:
+    """
+    Reads the files that hold many pairs, each once.
+    """
+
+    def __init__(self, checked: _Checked) -> None:
+        self._checked = checked
+        self._read: dict[str, dict[str, list[str]]] = {}
+
+    def pair(self, name: str) -> tuple[bytes, bytes]:
+        """
+        As L{_Checked.pair}.
+        """
+        path = _shard_of(name)
+        if path not in self._read:
+            self._read[path] = json.loads(self._checked.read(path))
+        chain, key = self._read[path][name]
+        return chain.encode("ascii"), key.encode("ascii")

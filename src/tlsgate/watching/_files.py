@@ -22,10 +22,12 @@ from ..certificates import (
     CertificateWatch,
     Notifier,
     ReadResult,
+    Signature,
     WatchedFiles,
     folder_files,
     known_issuers,
     read_files,
+    signature_of,
 )
 from ..changes import ChangeRequest, ICertificateFiles
 from ..problems import Finding, Problem, ProblemError, Severity
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
 __all__ = ["CertificateFiles"]
 
 AUTHOR = "files"
+
+#: In the details of a stored certificate: what its files were known by when they were read.
+READ = "read"
 
 #: The keys of a document that name files of certificates.
 KEYS = ("certificate", "certificates_folder")
@@ -85,6 +90,9 @@ class CertificateFiles:
         self._waiting: dict[str, ReadResult | None] = {}
         self._applying = False
         self._named: tuple[Any, ...] = ()
+        # What files were known by when they were read for a change that may have come to nothing; hence compared with
+        # what serves before it is believed.
+        self._read: dict[str, Signature] = {}
         self._watch = CertificateWatch(
             clock,
             changed=self._want,
@@ -191,9 +199,17 @@ class CertificateFiles:
     ) -> None:
         held = kept.get(files.name)
         now = self._wall()
+        signature = signature_of(files)
+        shown = [None if one is None else list(one) for one in signature]
+        if held is not None and held.source == AUTHOR and held.details.get(READ) == shown and None not in shown:
+            self._read[files.name] = signature
+            return
         certificate = read_files(files, now=now, intermediates=intermediates).certificate
+        self._read[files.name] = signature
         if held is None or held.source != AUTHOR or held.certificate != certificate:
-            kept[files.name] = StoredCertificate(certificate=certificate, source=AUTHOR, added_at=now)
+            kept[files.name] = StoredCertificate(
+                certificate=certificate, source=AUTHOR, added_at=now, details={READ: shown}
+            )
 
     def _follow(self) -> None:
         """
@@ -211,7 +227,13 @@ class CertificateFiles:
                 _named_files(settings, strict=False),
                 [Path(settings.certificates_folder)] if settings.certificates_folder else [],
                 serving=[each.certificate for each in stored.values() if each.source == AUTHOR],
+                read={
+                    name: signature
+                    for name, signature in self._read.items()
+                    if name in stored and stored[name].details.get(READ) == [list(one) for one in signature if one]
+                },
             )
+            self._read.clear()
             for name in self._refused.keys() - {entry.name for entry in settings.certificates}:
                 del self._refused[name]
 
