@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,13 @@ from twisted.python.failure import Failure
 
 from .acme import Acme, make_acme
 from .admin import Admin, Events, acme_operations, listen_on_socket, listen_with_tls, make_admin
+from .alerts import Alerts, make_alerts
 from .certificates import LocalAuthority
 from .changes import Changes, Probe, first_generation
 from .demo import listen_with_demo
 from .interfaces import ApplyFailed
 from .listeners import ListeningSocket, address_of, open_listening_socket
-from .problems import Problem
+from .problems import Finding, Problem
 from .settings import FileStore, GateOptions, OptionRefused, validate_document
 from .watching import Watching, make_watching
 from .workers import (
@@ -74,6 +75,7 @@ class GateService(Service):
         self._changes: Changes | None = None
         self._events = Events()
         self._watching: Watching | None = None
+        self._alerts: Alerts | None = None
         self._acme: Acme | None = None
         self._admin: Admin | None = None
         self._ready = False
@@ -175,7 +177,18 @@ class GateService(Service):
         plane.freeze()
         self._ready = True
         watching.start(changes)
+        self._alerts = make_alerts(
+            self._reactor,
+            state=self._options.state,
+            gate=socket.gethostname(),
+            findings=watching.findings,
+            wall=time.time,
+        )
+        self._alerts.start(changes, self._reactor)
         self._say_ready(self._admin.setup_secret)
+
+    def _alert_findings(self) -> Iterable[Finding]:
+        return () if self._alerts is None else self._alerts.findings()
 
     def _make_plane(self) -> LocalPlane | Supervisor:
         options = self._options
@@ -222,8 +235,10 @@ class GateService(Service):
             ready=lambda: self._ready,
             wall=time.time,
             base=self._admin_url,
-            standing=lambda: (*plane.findings(), *watching.findings(), *acme.findings()),
+            standing=lambda: (*plane.findings(), *watching.findings(), *self._alert_findings(), *acme.findings()),
             orders=acme.results,
+            served=watching.served.not_after,
+            broken_files=lambda: tuple(watching.files.broken),
             more_operations=(acme_operations(acme),),
             events=self._events,
         )
@@ -349,6 +364,8 @@ class GateService(Service):
             self._tick_call.cancel()
         if self._watching is not None:
             self._watching.stop()
+        if self._alerts is not None:
+            self._alerts.stop()
         if self._acme is not None:
             await self._acme.stop()
         for port in self._ports:

@@ -4,7 +4,7 @@ What the operations reach: everything of the running gate that the admin API may
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,8 @@ class Control:
     @ivar wall: the time of day, Unix time.
     @ivar base: the URL of the TLS listener, as scripts name it; called when a script is written.
     @ivar orders: results of ACME orders so far, to counts.
+    @ivar served: when what clients are shown ends, Unix time by the names of binding and certificate.
+    @ivar broken_files: names of certificates whose files cannot be used now.
     @ivar standing: findings about what is served now, beside those of the latest change.
     @ivar operations: all there are, for the OpenAPI document.
     """
@@ -68,5 +70,7 @@ class Control:
     base: Callable[[], str]
     operations: Operations
     orders: Callable[[], Mapping[str, int]] = dict
+    served: Callable[[], Mapping[tuple[str, str], float]] = dict
+    broken_files: Callable[[], Collection[str]] = tuple
     standing: Callable[[], Iterable[Finding]] = tuple
     last_change: LastChange = attrs.field(factory=LastChange)

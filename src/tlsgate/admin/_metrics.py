@@ -4,7 +4,7 @@ What the workers counted, as Prometheus reads it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import attrs
@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from ..counters import DURATION_BUCKETS, Counters
 from ..interfaces import WorkerReport
-from ..sites import Scheme, Snapshot
+from ..sites import Snapshot
 from ._control import LastChange
 
 #: The values of a sample's labels.
@@ -28,6 +28,9 @@ __all__ = ["CONTENT_TYPE_LATEST", "Measured", "exposition", "total_of"]
 class Measured:
     """
     Everything that one answer of C{/metrics} tells.
+
+    @ivar served: when the certificates end that clients are shown, Unix time by binding and certificate.
+    @ivar broken_files: names of certificates whose files cannot be used now.
     """
 
     reports: Sequence[WorkerReport]
@@ -35,6 +38,8 @@ class Measured:
     generation: int
     last_change: LastChange
     orders: Mapping[str, int]
+    served: Mapping[tuple[str, str], float]
+    broken_files: Collection[str]
 
 
 def total_of(reports: Sequence[WorkerReport]) -> Counters:
@@ -68,7 +73,7 @@ class _Families(Collector):
         yield from _traffic(counters)
         yield from _handshakes(counters)
         yield from _upstreams(counters)
-        yield from _certificates(self._measured.snapshot)
+        yield from _certificates(self._measured)
         yield from _gate(self._measured, counters)
 
 
@@ -150,8 +155,8 @@ def _upstreams(counters: Counters) -> Iterator[Metric]:
     )
 
 
-def _certificates(snapshot: Snapshot) -> Iterator[Metric]:
-    certificates = snapshot.certificates
+def _certificates(measured: Measured) -> Iterator[Metric]:
+    certificates = measured.snapshot.certificates
     yield _gauge(
         "certificate_not_after_timestamp_seconds",
         "When the certificate ends.",
@@ -160,14 +165,15 @@ def _certificates(snapshot: Snapshot) -> Iterator[Metric]:
     )
     yield _gauge(
         "certificate_served_not_after_timestamp_seconds",
-        "When the certificate that a binding serves ends.",
+        "When the certificate that a binding was seen to serve ends.",
         ["binding", "name"],
-        {
-            (binding.name, name): certificate.not_after
-            for binding in snapshot.bindings
-            if binding.scheme is Scheme.HTTPS
-            for name, certificate in certificates.items()
-        },
+        measured.served,
+    )
+    yield _gauge(
+        "certificate_files_broken",
+        "1 for a certificate whose files cannot be used now; the last good one goes on.",
+        ["name"],
+        {(name,): 1.0 for name in measured.broken_files},
     )
 
 

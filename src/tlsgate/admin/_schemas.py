@@ -210,6 +210,7 @@ class SelfSignedRequest(Asked):
     names: Names
     days: Annotated[StrictInt, Field(ge=1, le=3650)] = 397
     key_type: KeyType = "ec-p256"
+    issuer: Literal["self", "local-ca"] = "self"
 
 
 class CsrRequest(Asked):

@@ -15,6 +15,7 @@ from . import (
     _sessions,
     _settings,
     _sites,
+    _staging,
     _tokens,
     _upload,
     _upstreams,
@@ -25,6 +26,7 @@ __all__ = ["all_operations"]
 MODULES = (
     _upload,
     _certificates,
+    _staging,
     _requests,
     _settings,
     _bindings,

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from cryptography import x509
+
 from ...certificates import inspect, known_issuers, used_by
 from ...settings import Generation
 from ...sites import ServerCertificate, Snapshot
@@ -16,13 +18,21 @@ from .._tokens import Token
 __all__ = ["shown_certificate", "shown_certificates", "shown_token", "source_of"]
 
 
-def shown_certificate(call: Call, certificate: ServerCertificate, source: str, snapshot: Snapshot) -> dict[str, Any]:
+def shown_certificate(
+    call: Call,
+    certificate: ServerCertificate,
+    source: str,
+    snapshot: Snapshot,
+    known: tuple[x509.Certificate, ...] | None = None,
+) -> dict[str, Any]:
     """
     A certificate object, CONTRACT section 4; never its key.
 
     @param snapshot: what is or will be served, for C{used_by}.
+    @param known: its L{known_issuers}, where many certificates are shown.
     """
-    known = known_issuers(snapshot.certificates.values())
+    if known is None:
+        known = known_issuers(snapshot.certificates.values())
     inspection = inspect(
         certificate, now=call.control.wall(), used_by=used_by(certificate, snapshot), source=source, intermediates=known
     )
@@ -44,8 +54,9 @@ def shown_certificates(call: Call) -> list[dict[str, Any]]:
     changes = call.control.changes
     found = {name: stored.certificate for name, stored in changes.current.certificates.items()}
     found.update(changes.snapshot.certificates)
+    known = known_issuers(changes.snapshot.certificates.values())
     return [
-        shown_certificate(call, certificate, source_of(changes.current, name), changes.snapshot)
+        shown_certificate(call, certificate, source_of(changes.current, name), changes.snapshot, known)
         for name, certificate in sorted(found.items())
     ]
 
