@@ -29,6 +29,9 @@ from .upstream import GroupsPlan, UpstreamGroups
 
 __all__ = ["Gate"]
 
+#: Seconds that a drain leaves a new client for its handshake: it was accepted, and nobody else will take it.
+NEWCOMER_GRACE = 3.0
+
 _log = Logger()
 
 
@@ -150,13 +153,16 @@ class Gate:
         listeners = [*self._closing, *(served.listener for served in self._open.values())]
         for listener in listeners:
             listener.stop_accepting()
-            listener.drop_newcomers()
         for listener in listeners:
             for protocol in listener.protocols():
                 protocol.drain()  # type: ignore[attr-defined]  # they are all channels
-        end = self._hub.reactor.seconds() + timeout
-        while any(listener.connections for listener in listeners) and self._hub.reactor.seconds() < end:
+        now = self._hub.reactor.seconds
+        begin = now()
+        while any(listener.connections for listener in listeners) and now() - begin < timeout:
             await _pause(self._hub.reactor, 0.05)
+            if now() - begin > NEWCOMER_GRACE:
+                for listener in listeners:
+                    listener.drop_newcomers()
         for listener in listeners:
             listener.abort()
 

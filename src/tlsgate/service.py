@@ -148,7 +148,7 @@ class GateService(Service):
         self._end_process(status, sentence)
 
     def _end_process(self, status: int, sentence: str) -> None:
-        print(f"tlsgate: {sentence}", file=sys.stderr, flush=True)  # noqa: T201 - what twistd's caller reads
+        _say(sentence)
         # twistd itself ends with 0 when its reactor stops in order.
         self._reactor.addSystemEventTrigger("after", "shutdown", os._exit, status)
         self._reactor.stop()
@@ -401,8 +401,16 @@ def _one_line(problem: Problem) -> str:
 
 
 def _end_before_start(status: int, sentence: str) -> None:
-    print(f"tlsgate: {sentence}", file=sys.stderr, flush=True)  # noqa: T201 - what twistd's caller reads
+    _say(sentence)
     raise SystemExit(status)
+
+
+def _say(sentence: str) -> None:
+    """
+    Tell whoever started the command.  By now C{sys.stderr} is the log, which has it too.
+    """
+    _log.critical("{sentence}", sentence=sentence)
+    print(f"tlsgate: {sentence}", file=sys.__stderr__, flush=True)
 
 
 def _machine_names() -> list[str]:

@@ -5,6 +5,7 @@ The command C{twistd tlsgate}: its options, and the service that they describe.
 from __future__ import annotations
 
 import os
+import pwd
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -119,4 +120,17 @@ def makeService(options: Options) -> IService:
     # Imported here so that `twistd tlsgate --help` and a bad option answer at once.
     from .service import make_service  # noqa: PLC0415
 
-    return make_service(options.gate)
+    return make_service(options.gate, _owner(getattr(options, "parent", None) or {}))
+
+
+def _owner(twistd: Any) -> tuple[int, int] | None:
+    """
+    Whom C{twistd --uid --gid} makes of the process.
+    """
+    user, group = twistd.get("uid"), twistd.get("gid")
+    if user is None and group is None:
+        return None
+    if group is None:
+        # As twistd does it.
+        group = pwd.getpwuid(user).pw_gid
+    return (os.geteuid() if user is None else user), group

@@ -29,6 +29,9 @@ __all__ = ["Channel"]
 #: Seconds that a client has to read a last answer before its connection is reset.
 LINGER = 3.0
 
+#: Seconds that a drain leaves a new connection for its first request.
+FIRST_REQUEST_GRACE = 3.0
+
 _log = Logger()
 
 
@@ -48,6 +51,7 @@ class Channel(Protocol):
     __slots__ = (
         "_advancing",
         "_closing",
+        "_fresh",
         "_head_begun",
         "_paused",
         "_window_bytes",
@@ -83,6 +87,7 @@ class Channel(Protocol):
         self._head_begun = False
         self._advancing = False
         self._closing = False
+        self._fresh = True
         self._paused = False
         self._window_bytes = 0
 
@@ -222,6 +227,7 @@ class Channel(Protocol):
         The present exchange has been answered and logged.
         """
         self.exchange = None
+        self._fresh = False
         reader = self.reader
         if not keep_alive or reader.in_content:
             self.close()
@@ -281,12 +287,16 @@ class Channel(Protocol):
 
     def drain(self) -> None:
         """
-        End after the present exchange; an idle connection ends now.
+        End after the present exchange; an idle connection ends now, a new one after its first exchange.
         """
         if self.exchange is not None:
             self.exchange.last()
         elif self.tunnel is None and not self.reader.buffered:
-            self.close()
+            if self._fresh:
+                # Its request is likely to be on its way, and nobody has told the client to expect an end.
+                self.plane.deadlines.set(self, min(FIRST_REQUEST_GRACE, self.plane.timeouts.head))
+            else:
+                self.close()
 
     def begin_tunnel(self, tunnel: Tunnel) -> bytes:
         """

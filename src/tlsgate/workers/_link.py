@@ -15,6 +15,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
 from inspect import isawaitable
 from typing import Any, Final
 
@@ -82,8 +83,17 @@ class CallFailed(Exception):
     """
 
 
+def _member(kind: type, name: str) -> Enum:
+    if not issubclass(kind, Enum):
+        raise pickle.UnpicklingError(f"{kind.__name__} has no members")
+    return kind[name]
+
+
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("builtins", "getattr"):
+            # How Python 3.11.0 to 3.11.3 pickle the member of an Enum.
+            return _member
         if name not in _ALLOWED.get(module, ()):
             raise pickle.UnpicklingError(f"{module}.{name} has no business on the link")
         return super().find_class(module, name)
@@ -108,6 +118,7 @@ class Link(Protocol):
     """
     One end of the link.
 
+    @ivar open: can anything be said?
     @ivar full: does more wait to be sent than the socket takes now?  What is only nice to have is then left out.
     """
 
@@ -128,7 +139,7 @@ class Link(Protocol):
         self._descriptors: deque[int] = deque()
         self._calls: dict[int, Deferred[Any]] = {}
         self._number = 0
-        self._open = False
+        self.open = False
 
     # Asking.
 
@@ -151,7 +162,7 @@ class Link(Protocol):
         As L{call}, with what L{packed} made.
         """
         answer: Deferred[Any] = Deferred()
-        if not self._open:
+        if not self.open:
             answer.errback(LinkLost())
             return answer
         self._number = (self._number + 1) & 0xFFFFFFFF
@@ -163,14 +174,14 @@ class Link(Protocol):
         """
         Tell the other end something that needs no answer.
         """
-        if self._open:
+        if self.open:
             self._send(_NOTE, 0, packed(verb, argument))
 
     def close(self) -> None:
         """
         Hang up, after what was said.
         """
-        if self._open and self.transport is not None:
+        if self.open and self.transport is not None:
             self.transport.loseConnection()
 
     def _send(self, kind: int, number: int, content: bytes, descriptors: Sequence[int] = ()) -> None:
@@ -185,7 +196,7 @@ class Link(Protocol):
         """
         See L{IProtocol}.
         """
-        self._open = True
+        self.open = True
         transport: Any = self.transport
         transport.registerProducer(self, True)
 
@@ -283,14 +294,14 @@ class Link(Protocol):
         self._reply(_REFUSAL, number, ("", verb, f"{verb}: {type(reason).__name__}"))
 
     def _reply(self, kind: int, number: int, value: object) -> None:
-        if self._open:
+        if self.open:
             self._send(kind, number, pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         """
         See L{IProtocol}.
         """
-        self._open = False
+        self.open = False
         for descriptor in self._descriptors:
             os.close(descriptor)
         self._descriptors.clear()

@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -201,11 +202,13 @@ def _log_over(link: Link) -> None:
 
     @provider(ILogObserver)
     def observe(event: LogEvent) -> None:
-        if link.full:
-            return
         level = event.get("log_level") or LogLevel.info
         text = eventAsText(event, includeTimestamp=False, includeSystem=False)
-        link.note("log", (level.name, str(event.get("log_namespace") or "tlsgate"), text))
+        if level is LogLevel.critical or not link.open:
+            # Perhaps the link is what it is about.  The supervisor, if there is one, reads this too.
+            sys.stderr.write(f"{text}\n")
+        elif not link.full:
+            link.note("log", (level.name, str(event.get("log_namespace") or "tlsgate"), text))
 
     wanted = FilteringLogObserver(observe, [LogLevelFilterPredicate(LogLevel.info)])
     globalLogBeginner.beginLoggingTo([wanted], redirectStandardIO=False)
