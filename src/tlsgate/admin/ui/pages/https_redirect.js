@@ -45,7 +45,7 @@ export function redirectCard({ site, report, refresh }) {
       element("div.stack", mode.node,
         element("details", element("summary", "More"), element("div.stack",
           field("Status of the redirect", status), field("Never redirected", exempt, "Beginnings of paths and networks, separated by commas.")))),
-      reportView(report.rows, redirect.mode)),
+      reportView(report.rows, site.name, redirect.mode)),
     bar.node);
 }
 
@@ -53,7 +53,8 @@ const VERDICTS = {
   follows: ["good", "follows redirects"], browser: ["good", "browser"], unknown: ["warning", "not known yet"], "would-break": ["bad", "would break"],
 };
 
-function reportView(rows, mode) {
+function reportView(all, site, mode) {
+  const rows = all.filter((one) => !one.site || one.site === site);
   const breaking = new Set(rows.filter((one) => one.verdict === "would-break" || one.verdict === "unknown").map((one) => `${one.address} ${one.user_agent}`)).size;
   const head = element("h3", "Who still uses plain HTTP");
   if (!rows.length) {
@@ -64,7 +65,7 @@ function reportView(rows, mode) {
   return element("div.stack", head,
     breaking ? notice("warning", breaking === 1 ? "1 client may break" : `These ${breaking} clients may break`, "They are not known to follow redirects. Tell whoever runs them to use https:// first.") : notice("success", "All of them are browsers or follow redirects."),
     table("Clients of plain HTTP", ["Client", "Request", "Times", "Last seen", "Redirects"], rows.slice(0, 20).map((one) => [
-      [one.address, element("div.small.muted", one.user_agent || "no User-Agent")], `${one.method} ${one.path}`, String(one.count), ago(one.last_seen),
+      [one.address, element("div.small.muted", one.user_agent || "no User-Agent"), one.credentials ? badge("bad", `${one.credentials_kind || "credentials"} in clear`) : null], `${one.method} ${one.path}`, String(one.count), ago(one.last_seen),
       badge(...(VERDICTS[one.verdict] || ["warning", one.verdict])),
     ])),
     rows.length > 20 ? element("p.muted", `and ${rows.length - 20} more`) : null);

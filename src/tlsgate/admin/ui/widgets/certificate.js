@@ -65,7 +65,7 @@ export function chainTree(certificate) {
   const begin = top && top.issuer !== top.subject ? [{ subject: top.issuer, missing: true }] : [];
   const build = ([first, ...rest]) => element("li",
     element("span", { class: rest.length ? null : "strong" }, commonName(first.subject)), " ",
-    first.missing ? badge("", "not sent: clients know it, or do not") : element("span.small.muted", "until ", day(first.not_after)),
+    first.missing ? element("span.small.muted", "not sent; clients must know it") : element("span.small.muted", "until ", day(first.not_after)),
     rest.length ? element("ul", build(rest)) : null);
   return element("ul.tree", { "aria-label": "Chain of trust" }, build([...begin, ...links]));
 }

@@ -39,7 +39,7 @@ export function certificateInput({ onchange, keyless = false }) {
   }
 
   function slot(title, hint, accept) {
-    const file = element("input", { type: "file", accept, "aria-label": `${title}: choose a file`, onchange: () => take([...file.files], title) });
+    const file = element("input", { type: "file", accept, multiple: true, "aria-label": `${title}: choose a file`, onchange: () => take([...file.files], title) });
     const area = element("textarea", {
       rows: "3", spellcheck: "false", autocomplete: "off", "aria-label": `${title}: paste PEM`, placeholder: "… or paste PEM text here",
       oninput: () => { made.blob = area.value.trim() ? new Blob([area.value]) : null; made.encrypted = isEncrypted(area.value); shown(area.value.trim() ? "pasted text" : ""); changed(); },

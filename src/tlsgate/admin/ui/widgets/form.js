@@ -19,15 +19,23 @@ export function button(text, { kind = "", permission = null, onclick, type = "bu
   }, text);
 }
 
-/** Show that a button works until what it started has ended. */
+const running = new WeakSet();
+const PATIENCE = 150;
+
+/** Show that a button works until what it started has ended; not while a dialog that it opened waits for a person. */
 export async function working(node, run) {
-  if (node.getAttribute("aria-busy") === "true") return;
+  if (running.has(node)) return;
   const result = run();
   if (!(result instanceof Promise)) return;
-  node.setAttribute("aria-busy", "true");
+  running.add(node);
+  const timer = setTimeout(() => {
+    if (node.closest("dialog") || !document.querySelector("dialog[open]")) node.setAttribute("aria-busy", "true");
+  }, PATIENCE);
   try {
     await result;
   } finally {
+    clearTimeout(timer);
+    running.delete(node);
     node.removeAttribute("aria-busy");
   }
 }

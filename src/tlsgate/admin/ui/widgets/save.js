@@ -47,7 +47,8 @@ export async function make(changes, parameters, trouble) {
 /** Say that it is done. */
 export function told(answer, what = "Saved") {
   const { serving, total } = answer.workers;
-  toast("success", what, `Generation ${answer.generation} serves on ${serving} of ${plural(total, "worker")}.`);
+  toast("success", what, element("div", `Generation ${answer.generation} serves on ${serving} of ${plural(total, "worker")}. `,
+    element("a", { href: "#/history" }, "Go back in the history")));
 }
 
 /**

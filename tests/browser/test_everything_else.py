@@ -1,0 +1,157 @@
+"""
+Bindings, certificates, sites, upstreams and tokens, as they are changed in the UI.
+"""
+
+from __future__ import annotations
+
+import pytest
+from _certificates import make_pair
+from _clients import free_port
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_bindings_wizard(shared_gate, open_page, size) -> None:
+    """
+    A binding with a new self-signed certificate: nothing changes until it is applied, and then all of it at once.
+    """
+    port, kept = free_port(), f"second-{size}"
+    before = shared_gate.call("GET", "/api/v1/bindings").json["bindings"]
+    screen = open_page(shared_gate, size).sign_in().go("/bindings", "Bindings")
+    screen.button("Add…").click()
+    dialog = screen.dialog
+    dialog.get_by_label("Port", exact=True).fill(str(port))
+    dialog.get_by_label("Address").fill("127.0.0.1")
+    dialog.get_by_label("Certificate from").select_option(label="Generate a new self-signed certificate")
+    dialog.get_by_label("Names", exact=True).fill("second.test")
+    dialog.get_by_label("Name to keep it under").fill(kept)
+    screen.judge("bindings-1-dialog")
+    screen.button("Add to the list", inside=dialog).click()
+    screen.sees("The bindings have not changed yet.")
+    screen.judge("bindings-2-waiting")
+    assert shared_gate.call("GET", "/api/v1/bindings").json["bindings"] == before
+    screen.button("Apply").click()
+    screen.sees("The bindings are applied.")
+    [made] = [one for one in shared_gate.call("GET", "/api/v1/bindings").json["bindings"] if one["port"] == port]
+    assert made["default_certificate"] == kept
+    assert shared_gate.call("GET", f"/api/v1/certificates/{kept}").json["names"] == ["second.test"]
+
+
+def test_bindings_discard_and_script(shared_gate, open_page) -> None:
+    """
+    The script of a plan can be read before it is applied, and the plan be dropped.
+    """
+    screen = open_page(shared_gate).sign_in().go("/bindings", "Bindings")
+    screen.page.get_by_role("button", name="Change https", exact=True).click()
+    screen.dialog.get_by_label("Port as clients see it").fill("443")
+    screen.button("Put on the list", inside=screen.dialog).click()
+    screen.button("Show script").click()
+    screen.dialog.get_by_text("curl").first.wait_for()
+    assert '"public_port": 443' in screen.dialog.inner_text()
+    screen.button("Close", inside=screen.dialog).click()
+    screen.button("Discard").click()
+    assert screen.page.get_by_text("have not changed yet").count() == 0
+
+
+def test_certificates(shared_gate, open_page, tmp_path) -> None:
+    """
+    Upload, self-signed, signing request, which one serves a name, and removal.
+    """
+    pair = make_pair(tmp_path / "pair", "www.example.com")
+    screen = open_page(shared_gate).sign_in().go("/certificates", "Certificates")
+    screen.button("Upload…").click()
+    screen.dialog.get_by_label("Certificate: choose a file").set_input_files([pair.certificate, pair.key])
+    screen.dialog.get_by_text("Certificate and key fit together").wait_for()
+    screen.judge("certificates-upload")
+    assert screen.dialog.get_by_label("Name to keep it under").input_value() == "www.example.com"
+    screen.button("Save", inside=screen.dialog).click()
+    screen.sees("The certificate serves its names now.")
+
+    screen.button("Self-signed…").click()
+    screen.dialog.get_by_label("Names", exact=True).fill("intern.test, 10.1.2.3")
+    screen.dialog.get_by_label("Name to keep it under").fill("intern")
+    screen.button("Make it", inside=screen.dialog).click()
+    screen.sees("The certificate was made.")
+
+    screen.button("Signing request…").click()
+    screen.dialog.get_by_label("Names", exact=True).fill("csr.test")
+    screen.dialog.get_by_label("Name to keep it under").fill("csr.test")
+    screen.button("Make the request", inside=screen.dialog).click()
+    screen.dialog.get_by_text("BEGIN CERTIFICATE REQUEST").wait_for()
+    screen.judge("certificates-csr")
+    screen.button("Close", inside=screen.dialog).click()
+    screen.sees("Signing requests that wait for their certificate")
+
+    screen.page.get_by_label("Host name").fill("www.example.com")
+    screen.button("Which certificate serves it?").click()
+    screen.sees("it names www.example.com")
+    screen.judge("certificates")
+
+    screen.page.get_by_role("link", name="intern", exact=True).first.click()
+    screen.heading("intern").wait_for()
+    screen.button("Remove…").click()
+    screen.button("Remove", inside=screen.dialog).click()
+    screen.sees("The certificate was removed.")
+    assert shared_gate.call("GET", "/api/v1/certificates/intern").status == 404
+
+
+def test_sites_and_upstreams(shared_gate, open_page) -> None:
+    """
+    An upstream and a site for it, with the errors of the settings where they are.
+    """
+    screen = open_page(shared_gate).sign_in().go("/upstreams", "Upstreams")
+    screen.button("Add…").click()
+    screen.dialog.get_by_label("Name", exact=True).fill("wiki")
+    screen.dialog.get_by_label("Servers").fill("ftp://nowhere")
+    screen.button("Add", inside=screen.dialog).click()
+    screen.dialog.get_by_text("invalid-settings").wait_for()
+    screen.judge("upstream-invalid")
+    screen.dialog.get_by_label("Servers").fill("http://127.0.0.1:9")
+    screen.button("Add", inside=screen.dialog).click()
+    screen.dialog.wait_for(state="detached")
+    screen.go("/sites", "Sites")
+    screen.button("Add…").click()
+    screen.dialog.get_by_label("Name", exact=True).fill("wiki")
+    screen.dialog.get_by_label("Host names").fill("wiki.test")
+    screen.dialog.get_by_label("Upstream").select_option("wiki")
+    screen.judge("site-dialog")
+    screen.button("Add", inside=screen.dialog).click()
+    screen.dialog.wait_for(state="detached")
+    screen.sees("wiki.test")
+    assert shared_gate.call("GET", "/api/v1/sites/wiki").json["upstream"] == "wiki"
+
+
+def test_tokens(shared_gate, open_page) -> None:
+    """
+    A new token is shown once; it works; revoked, it does not.
+    """
+    screen = open_page(shared_gate).sign_in().go("/tokens", "Tokens")
+    screen.button("Make a token…").click()
+    screen.dialog.get_by_label("Name", exact=True).fill("deploy")
+    screen.dialog.get_by_label("Change HTTPS settings").check()
+    screen.judge("token-dialog")
+    screen.button("Make it", inside=screen.dialog).click()
+    secret = screen.dialog.locator(".secret code")
+    secret.wait_for()
+    token = secret.inner_text()
+    screen.judge("token-made")
+    screen.button("Close", inside=screen.dialog).click()
+    assert shared_gate.call("GET", "/api/v1/status", token=token).status == 200
+    screen.page.get_by_role("button", name="Revoke deploy").click()
+    screen.button("Revoke", inside=screen.dialog).click()
+    screen.sees("deploy is revoked.")
+    assert shared_gate.call("GET", "/api/v1/status", token=token).code == "token-invalid"
+
+
+def test_nothing_there_yet(empty_gate, open_page) -> None:
+    """
+    Where there is nothing yet, the page says what to do first.
+    """
+    screen = open_page(empty_gate).sign_in()
+    screen.judge("empty-overview")
+    for path, heading, text in (
+        ("/sites", "Sites", "No site yet"),
+        ("/upstreams", "Upstreams", "No upstream yet"),
+        ("/https", "HTTPS settings", "Redirect and HSTS belong to a site"),
+    ):
+        screen.go(path, heading).sees(text)
+        screen.judge(f"empty-{heading.split()[0].lower()}")
