@@ -47,7 +47,7 @@ function orderForm(settings, account, took) {
   const directory = settings.directory || "https://acme-v02.api.letsencrypt.org/directory";
   const isLetsEncrypt = directory.includes("letsencrypt.org");
   const names = text("", { placeholder: "www.example.com example.com" });
-  const name = text("", { maxlength: "64", placeholder: "default" });
+  const name = text("", { maxlength: "64" });
   const email = element("input", { type: "email", value: settings.email || account.accounts[0]?.email || "", autocomplete: "email" });
   const terms = checkbox("I agree to the terms of service", { checked: Boolean(settings.agree_terms) });
   const challenge = select(CHALLENGES, "");
@@ -55,7 +55,7 @@ function orderForm(settings, account, took) {
   const rehearse = checkbox("Rehearse first", { hint: "With the CA’s test server, so that a mistake does not use up the limits." });
   const trouble = element("div.stack", { "aria-live": "polite" });
   const asked = () => ({
-    name: name.value.trim() || words(names.value)[0] || "", names: words(names.value), email: email.value.trim(), agree_terms: terms.input.checked,
+    name: name.value.trim() || words(names.value)[0].replace(/^\*\./, "wildcard."), names: words(names.value), email: email.value.trim(), agree_terms: terms.input.checked,
     challenge: challenge.value, manual: manual.input.checked, staging_first: rehearse.input.checked,
   });
   const run = (query, then) => async () => {
@@ -70,12 +70,12 @@ function orderForm(settings, account, took) {
   };
   return card("Order a certificate",
     element("div.columns",
-      element("div.stack", field("Names", names, "Host names, separated by commas or spaces."), field("Name to keep it under", name, "“default” replaces the certificate that serves everything else."), field("E-mail", email, "The CA writes there when something is wrong.")),
+      element("div.stack", field("Names", names, "Host names, separated by commas or spaces."), field("Name to keep it under", name, "Empty for the first of the names; “default” replaces the certificate that serves everything else."), field("E-mail", email, "The CA writes there when something is wrong.")),
       element("div.stack", terms.node, isLetsEncrypt ? element("a", { href: "https://letsencrypt.org/repository/", rel: "noreferrer", target: "_blank" }, "Read the terms of Let’s Encrypt") : element("p.hint", `The terms of the CA at ${directory}`),
         element("details", element("summary", "How the names are proven"), element("div.stack", field("Proof", challenge), manual.node, rehearse.node)))),
     trouble,
     element("div.row",
-      button("Agree and order", { kind: "primary", permission: PERMISSION, onclick: run({}, took) }),
+      button("Order", { kind: "primary", permission: PERMISSION, onclick: run({}, took) }),
       button("Check first", { permission: PERMISSION, onclick: run({ dry_run: true }, (answer) => replace(trouble, findingList(answer.findings) || notice("success", "It can work: DNS, ports and permissions look right."))) })));
 }
 
