@@ -58,14 +58,15 @@ class LoopDetector:
     def __init__(
         self,
         *,
-        times: int = 4,
+        times: int = 3,
         times_unclaimed: int = 12,
         within: float = 10.0,
         suspended_for: float = 600.0,
         max_rows: int = 1000,
     ) -> None:
         """
-        @param times: redirects that are a loop.
+        @param times: redirects that are a loop.  Small, since each worker counts for itself and a browser gives up after
+            twenty.
         @param times_unclaimed: the same, of a peer that does not claim HTTPS.
         @param within: seconds.
         @param suspended_for: seconds.
