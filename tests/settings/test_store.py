@@ -119,6 +119,34 @@ def test_keeps_many(store: FileStore) -> None:
     assert (len(names), len(shared)) == (64, 63)
 
 
+def test_keeps_every_change_of_many(store: FileStore) -> None:
+    """
+    Where files of many pairs are shared, a certificate that was replaced, removed, added or swapped with another is
+    read back as it was committed, also when the mapping of the last generation was changed meanwhile.
+    """
+    one = STORED.certificate
+
+    def stored(name: str, key: bytes) -> StoredCertificate:
+        return attrs.evolve(STORED, certificate=attrs.evolve(one, name=name, key=key))
+
+    kept = {f"s{n}": stored(f"s{n}", b"%d" % n) for n in range(300)}
+    made = [generation(1, certificates=dict(kept))]
+    store.commit(0, attrs.evolve(made[0], certificates=kept))
+    for number, change in enumerate(
+        [{"s1": b"new"}, {"s2": None}, {"t": b"added"}, {"s3": b"4", "s4": b"3"}, {"s2": b"back", "s5": None}], 2
+    ):
+        for name, key in change.items():
+            if key is None:
+                del kept[name]
+            else:
+                kept[name] = stored(name, key)
+        made.append(generation(number, certificates=dict(kept)))
+        store.commit(number - 1, attrs.evolve(made[-1], certificates=kept))
+    again = reopened(store)
+    for expected in made:
+        assert again.read(expected.number) == expected
+
+
 def test_compares_before_it_swaps(store: FileStore) -> None:
     """
     A change made for a generation that is no longer current is refused and leaves nothing.

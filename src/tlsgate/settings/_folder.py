@@ -64,10 +64,18 @@ def check_certificate_name(name: str) -> None:
         raise Problem("invalid-settings", detail, errors=[ProblemError("/certificate", "name-invalid", detail)])
 
 
-def encode(generation: Generation) -> dict[str, bytes]:
+def encode(
+    generation: Generation,
+    last: Mapping[str, StoredCertificate] | None = None,
+    last_files: Mapping[str, bytes] | None = None,
+) -> dict[str, bytes]:
     """
     The files of a generation's folder, by path relative to it; each file's folder is either that one or
     C{certificates}.
+
+    @param last: the certificates of a generation that was encoded or decoded before; what holds the same ones is not
+        encoded again.
+    @param last_files: its files.
 
     @raise Problem: C{invalid-settings}: a certificate's name cannot be a file's name.
     """
@@ -75,7 +83,7 @@ def encode(generation: Generation) -> dict[str, bytes]:
     certificates: dict[str, Any] = {}
     many = len(generation.certificates) > MANY
     if many:
-        files.update(_shards(generation.certificates))
+        files.update(_shards(generation.certificates, last or {}, last_files or {}))
     for name, stored in generation.certificates.items():
         check_certificate_name(name)
         certificate = stored.certificate
@@ -121,16 +129,29 @@ def _shard_of(name: str) -> str:
     return f"certificates/{zlib.crc32(name.encode('ascii')) % SHARDS:02}.json"
 
 
-def _shards(certificates: Mapping[str, StoredCertificate]) -> dict[str, bytes]:
+def _shards(
+    certificates: Mapping[str, StoredCertificate],
+    last: Mapping[str, StoredCertificate],
+    last_files: Mapping[str, bytes],
+) -> dict[str, bytes]:
     """
     The files of many pairs, a line for each name.
     """
+    # Values are frozen, so the same object is the same pair; an equal one costs no more than being encoded.
+    touched = {_shard_of(name) for name, stored in certificates.items() if last.get(name) is not stored}
+    touched.update(_shard_of(name) for name in last if name not in certificates)
     lines: dict[str, list[str]] = {}
+    files: dict[str, bytes] = {}
     for name in sorted(certificates):
+        path = _shard_of(name)
+        if path not in touched and path in last_files:
+            files[path] = last_files[path]
+            continue
         certificate = certificates[name].certificate
         pair = [certificate.chain.decode("ascii"), certificate.key.decode("ascii")]
-        lines.setdefault(_shard_of(name), []).append(f"{json.dumps(name)}: {json.dumps(pair)}")
-    return {path: ("{\n" + ",\n".join(found) + "\n}\n").encode("ascii") for path, found in lines.items()}
+        lines.setdefault(path, []).append(f"{json.dumps(name)}: {json.dumps(pair)}")
+    files.update((path, ("{\n" + ",\n".join(found) + "\n}\n").encode("ascii")) for path, found in lines.items())
+    return files
 
 
 def _written(head: dict[str, Any]) -> bytes:
@@ -138,9 +159,9 @@ def _written(head: dict[str, Any]) -> bytes:
     JSON that a person can read: indented, but a line for each certificate, since there may be thousands.
     """
     certificates = head.pop("certificates")
-    lines = ",\n".join(
-        f"  {json.dumps(name)}: {json.dumps(kept, allow_nan=False)}" for name, kept in certificates.items()
-    )
+    # json.dumps with an option makes an encoder for each call.
+    written = json.JSONEncoder(allow_nan=False).encode
+    lines = ",\n".join(f"  {written(name)}: {written(kept)}" for name, kept in certificates.items())
     rest = json.dumps(head, indent=1, allow_nan=False)
     return f'{rest[:-2]},\n "certificates": {{\n{lines}\n }}\n}}\n'.encode("ascii")
 

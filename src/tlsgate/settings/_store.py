@@ -34,9 +34,9 @@ from ._interfaces import IStaged, IStore
 from ._lock import FolderLock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from ._generations import Generation
+    from ._generations import Generation, StoredCertificate
 
 __all__ = ["FileStore"]
 
@@ -88,8 +88,9 @@ class FileStore:
         self._link = folder / "current"
         self._lock = FolderLock(folder / "lock")
         self._number = 0
-        # The number and the files of a generation that is known to be whole on the disk; its files can be shared.
-        self._durable: tuple[int, dict[str, bytes]] = (0, {})
+        # A generation that is known to be whole on the disk: its number, its files, which can be shared, and the
+        # certificates that they hold, which need not be encoded again.
+        self._durable: tuple[int, dict[str, bytes], Mapping[str, StoredCertificate]] = (0, {}, {})
 
     def open(self) -> None:
         """
@@ -137,13 +138,15 @@ class FileStore:
         As L{IStore.stage}.
         """
         self._check_parent(parent)
-        files = encode(generation)
+        _, last_files, last = self._durable
+        files = encode(generation, last, last_files)
         number = generation.number
         with self._failing("The change was not saved"):
             if number < self.next_number():
                 raise Problem("internal", f"Generation {number} is older than one in {self._generations}.")
             try:
                 self._write(number, files)
+                self._durable = number, files, dict(generation.certificates)
             except OSError:
                 self._give_up(number)
                 raise
@@ -246,7 +249,7 @@ class FileStore:
                 f"Generation {number} is damaged: {path / reason.file} {str(reason).partition(' ')[2]}.",
             ) from reason
         if not self._durable[0]:
-            self._durable = number, files
+            self._durable = number, files, dict(generation.certificates)
         return generation
 
     def _write(self, number: int, files: dict[str, bytes]) -> None:
@@ -265,14 +268,13 @@ class FileStore:
         self._filesystem.sync(new)
         self._filesystem.rename(new, self._path(number))
         self._filesystem.sync(self._generations)
-        self._durable = number, files
 
     def _share(self, new: Path, name: str, content: bytes) -> bool:
         """
         Give the new folder a file of the last one, if it is the same.  Of a thousand certificates a change commonly
         touches one, and it is the syncs of the others that would cost.
         """
-        number, files = self._durable
+        number, files, _ = self._durable
         if files.get(name) != content:
             return False
         try:
