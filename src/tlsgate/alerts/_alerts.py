@@ -31,6 +31,9 @@ __all__ = ["Alerts", "make_alerts"]
 #: Seconds between rounds.
 INTERVAL: Final = 60.0
 
+#: Seconds after a change until the next round.
+AFTER_CHANGE: Final = 2.0
+
 #: Seconds until a way that failed is tried again, the first time and at most.
 RETRY: Final = 60.0
 LONGEST_RETRY: Final = 3600.0
@@ -86,6 +89,7 @@ class Alerts:
             _Way("mail", lambda settings: bool(settings.mail_to and settings.smtp), mail),
         )
         self._loop: LoopingCall | None = None
+        self._after: Any = None
         self._running = False
         self._load()
 
@@ -98,9 +102,14 @@ class Alerts:
         """
         self._loop = LoopingCall(self._begin_round, changes)
         self._loop.clock = clock
-        # The first look at what is served is over by then.
         self._loop.start(INTERVAL, now=False)
-        clock.callLater(2.0, self._begin_round, changes)
+        changes.subscribe(lambda _: self._soon(changes, clock))
+        self._soon(changes, clock)
+
+    def _soon(self, changes: Changes, clock: Any) -> None:
+        # What is served has been looked at by then.
+        if self._after is None or not self._after.active():
+            self._after = clock.callLater(AFTER_CHANGE, self._begin_round, changes)
 
     def stop(self) -> None:
         """
@@ -108,6 +117,8 @@ class Alerts:
         """
         if self._loop is not None and self._loop.running:
             self._loop.stop()
+        if self._after is not None and self._after.active():
+            self._after.cancel()
 
     def _begin_round(self, changes: Changes) -> None:
         running = Deferred.fromCoroutine(self.round(changes))
