@@ -179,3 +179,17 @@ def test_cookie_in(lines, value) -> None:
     The cookie is found among others.
     """
     assert cookie_in(lines) == value
+
+
+def test_plans_are_not_audited(gate) -> None:
+    """
+    What only asks what would happen changes nothing and fills no log; that somebody may not even ask stands there.
+    """
+    before = gate.call("GET", "/api/v1/audit").json["records"]
+    path = "/api/v1/sites/default/hsts?dry_run=true"
+    assert gate.call("PUT", path, {"enabled": True}).status == 200
+    assert gate.call("PUT", path, {"enabled": 7}).code == "invalid-settings"
+    assert gate.call("GET", "/api/v1/audit").json["records"] == before
+    fields = sign_in(gate, gate.token("view_settings"))
+    assert gate.call("PUT", path, {}, fields=fields, **REMOTE).code == "permission-missing"
+    assert gate.call("GET", "/api/v1/audit").json["records"][0]["code"] == "permission-missing"

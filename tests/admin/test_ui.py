@@ -33,7 +33,8 @@ def test_every_file(gate) -> None:
         path = f"/ui/{file.relative_to(FOLDER).as_posix()}"
         reply = gate.call("GET", path, peer="192.0.2.1", token=None)
         assert (reply.status, reply.body) == (200, file.read_bytes()), path
-        assert gate.call("HEAD", path, peer="192.0.2.1", token=None).fields == reply.fields
+        head = gate.call("HEAD", path, peer="192.0.2.1", token=None)
+        assert {**head.fields, "date": ""} == {**reply.fields, "date": ""}
 
 
 @pytest.mark.parametrize(

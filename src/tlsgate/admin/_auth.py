@@ -15,7 +15,7 @@ import attrs
 
 from ..problems import Problem
 from ._attempts import FailedAttempts
-from ._tokens import Permission, SetupToken, Token, Tokens, in_networks
+from ._tokens import Permission, SetupToken, Token, Tokens, digest_of, in_networks
 
 __all__ = ["ANYONE", "Authenticator", "Peer", "Principal"]
 
@@ -150,7 +150,7 @@ class Authenticator:
         @raise Problem: C{token-invalid} or C{too-many-attempts}.
         """
         self._check_attempts(peer)
-        return self._known(peer, self.still(peer, secret))
+        return self._known(peer, self.still(peer, digest_of(secret)))
 
     def _check_attempts(self, peer: Peer) -> None:
         wait = self._attempts.wait(peer.address)
@@ -174,15 +174,17 @@ class Authenticator:
         secret = secret.strip(" ")
         if scheme.lower() != "bearer" or not secret:
             return None
-        return self.still(peer, secret)
+        return self.still(peer, digest_of(secret))
 
-    def still(self, peer: Peer, secret: str) -> Principal | None:
+    def still(self, peer: Peer, digest: str) -> Principal | None:
         """
         Whom a secret stands for now, asked from a peer; C{None} for nobody.
+
+        @param digest: of the secret, which nobody needs to keep.
         """
-        token = self._tokens.find(secret)
+        token = self._tokens.find_digest(digest)
         if token is None:
-            if self._setup.matches(secret):
+            if self._setup.matches(digest):
                 return Principal(name="set-up", set_up=True)
             return None
         if token.networks and not in_networks(peer.address, token.networks):

@@ -59,11 +59,14 @@ class Received:
 class _Trail:
     """
     What is known of a request so far, for the audit log.
+
+    @ivar planned: it only asks what would happen, which changes nothing: the web UI does so while somebody types.
     """
 
     principal: Principal = ANYONE
     operation: Operation | None = None
     reason: str = ""
+    planned: bool = False
 
 
 class AdminService:
@@ -110,7 +113,7 @@ class AdminService:
             )
         if answer.author:
             trail.principal = Principal(name=answer.author)
-        if trail.operation is not None and (trail.operation.audited or trail.operation.change):
+        if trail.operation is not None and not trail.planned and (trail.operation.audited or trail.operation.change):
             await self._audit(received, trail, answer.status, generation=answer.generation)
         return answer
 
@@ -146,6 +149,7 @@ class AdminService:
         self._authorize(trail.principal, operation)
         query = read_query(operation, received.query)
         trail.reason = str(query.get("reason", ""))
+        trail.planned = bool(query.get("dry_run"))
         content_types = received.lines("content-type")
         if len(content_types) > 1:
             raise Problem("unsupported-media-type", "There are two Content-Type fields.")
@@ -214,7 +218,7 @@ class AdminService:
             )
 
     async def _refuse(self, received: Received, trail: _Trail, problem: Problem) -> Answer:
-        if _is_audited(problem):
+        if _is_audited(problem) and (not trail.planned or problem.status == 403):
             await self._audit(received, trail, problem.status, code=problem.code, detail=problem.detail)
         return _as_answer(problem)
 

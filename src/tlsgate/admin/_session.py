@@ -46,14 +46,15 @@ class Session:
 
     @ivar digest: of the secret in the cookie.
     @ivar csrf: the other half.
-    @ivar token_id: what was shown to sign in; empty for the set-up token.
+    @ivar token: digest of the token that was shown to sign in.
+    @ivar token_id: which one that is; empty for the set-up token.
     @ivar opened: monotonic seconds.
     @ivar used: when it was last used, monotonic seconds.
     """
 
     digest: str = attrs.field(repr=False)
     csrf: str = attrs.field(repr=False)
-    secret: str = attrs.field(repr=False)
+    token: str = attrs.field(repr=False)
     token_id: str
     opened: float
     used: float
@@ -116,8 +117,8 @@ class Sessions:
         session = Session(
             digest=digest_of(value),
             csrf=self._random(),
-            # Shown again to the authenticator with each request: what was revoked ends its sessions at once.
-            secret=secret,
+            # Looked up again with each request: what was revoked ends its sessions at once.
+            token=digest_of(secret),
             token_id=principal.token.id if principal.token is not None else "",
             opened=now,
             used=now,
@@ -140,7 +141,7 @@ class Sessions:
             raise Problem("token-invalid", "The session has ended; sign in again.")
         if len(csrf) != 1 or not hmac.compare_digest(csrf[0].encode(), session.csrf.encode()):
             raise Problem("origin-refused", "X-CSRF-Token does not belong to this session; sign in again.")
-        principal = self._authenticator.still(peer, session.secret)
+        principal = self._authenticator.still(peer, session.token)
         if principal is None:
             del self._sessions[session.digest]
             raise Problem(

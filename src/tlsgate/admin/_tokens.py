@@ -247,6 +247,32 @@ class Tokens:
         self._save(tokens)
         return token, secret
 
+    def restore(self, stored: bytes) -> int:
+        """
+        Add the tokens of a backup that are not there and have not expired; those that are there stay as they are.
+
+        @param stored: the content of another node's C{tokens.json}.
+
+        @return: how many were added.
+
+        @raise Problem: C{backup-unreadable}, C{storage-failed}.
+        """
+        now = self._wall()
+        tokens = dict(self._by_id)
+        names = {token.name for token in tokens.values()}
+        try:
+            for entry in json.loads(stored)["tokens"]:
+                token = Token.from_stored(entry)
+                if token.id in tokens or token.name in names or (token.expires is not None and token.expires <= now):
+                    continue
+                tokens[token.id] = token
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Problem("backup-unreadable", "The backup's list of tokens cannot be read.") from error
+        added = len(tokens) - len(self._by_id)
+        if added:
+            self._save(tokens)
+        return added
+
     def get(self, ident: str) -> Token | None:
         """
         The token with an id.
@@ -268,9 +294,15 @@ class Tokens:
 
     def find(self, secret: str) -> Token | None:
         """
-        The token with a secret, unless it has expired.  The time taken does not tell which token came close.
+        The token with a secret, unless it has expired.
         """
-        digest = digest_of(secret)
+        return self.find_digest(digest_of(secret))
+
+    def find_digest(self, digest: str) -> Token | None:
+        """
+        The token with the digest of its secret, unless it has expired.  The time taken does not tell which token came
+        close.
+        """
         found = None
         for token in self._by_id.values():
             if hmac.compare_digest(token.digest, digest):
@@ -349,12 +381,12 @@ class SetupToken:
         except (OSError, ValueError):
             return None
 
-    def matches(self, secret: str) -> bool:
+    def matches(self, digest: str) -> bool:
         """
-        Is this the set-up token, and does it still live?
+        Is this the digest of the set-up token, and does it still live?
         """
         mine = self._read()
-        return mine is not None and hmac.compare_digest(digest_of(mine), digest_of(secret))
+        return mine is not None and hmac.compare_digest(digest_of(mine), digest)
 
     def remove(self) -> None:
         """

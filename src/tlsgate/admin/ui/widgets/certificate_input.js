@@ -7,6 +7,7 @@ import { element, replace } from "../element.js";
 import { field, segments } from "./form.js";
 
 const MAX_FILE = 1 << 20;
+const PAUSE = 300;
 
 /**
  * @param {{onchange: Function, keyless?: boolean}} options C{keyless} for the certificate of a request, whose key is in
@@ -14,6 +15,7 @@ const MAX_FILE = 1 << 20;
  */
 export function certificateInput({ onchange, keyless = false }) {
   let kind = "pem";
+  let typing;
   const notes = element("div.hint", { "aria-live": "polite" });
   const slots = {
     certificate: slot("Certificate", "PEM with its chain, DER or PKCS#7", ".pem,.crt,.cer,.der,.p7b,.p7c,.txt"),
@@ -35,7 +37,9 @@ export function certificateInput({ onchange, keyless = false }) {
 
   function changed() {
     passwordField.hidden = kind !== "pfx" && !slots.key.encrypted;
-    onchange();
+    // A check for every pause, not for every letter.
+    clearTimeout(typing);
+    typing = setTimeout(onchange, PAUSE);
   }
 
   function slot(title, hint, accept) {
