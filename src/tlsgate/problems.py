@@ -79,6 +79,7 @@ STATUS_OF_CODE: Final[dict[str, int]] = {
     "malformed-json": 400,
     "certificate-unreadable": 400,
     "key-unreadable": 400,
+    "backup-unreadable": 400,
     "port-invalid": 400,
     "parameter-invalid": 400,
     "token-missing": 401,

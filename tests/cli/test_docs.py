@@ -66,6 +66,8 @@ def in_a_folder_with_files(tmp_path, monkeypatch) -> None:
         "shop.password",
         "shop.crt",
         "gate.toml",
+        "node.backup",
+        "passphrase",
     ):
         (tmp_path / name).touch()
 

@@ -23,6 +23,7 @@ FILES: Final[Mapping[str, str]] = {
     "key": "key.pem",
     "chain": "chain.pem",
     "pfx": "certificate.pfx",
+    "backup": "tlsgate.backup",
 }
 
 #: Members of a document that hold secrets when they are not references to where the secret is.
@@ -85,7 +86,13 @@ def _curl(call: Call, document: Any, parts: list[str]) -> str:
         text += " " + shlex.join(["-H", f'If-Match: "{call.if_match}"'])
     for part in parts:
         # A password is a text that curl reads from a file, so that no command line holds it.
-        form = part if "=" in part else f"{part}=<{part}.txt" if part == "password" else f"{part}=@{FILES[part]}"
+        form = (
+            part
+            if "=" in part
+            else f"{part}=<{part}.txt"
+            if part in ("password", "passphrase")
+            else f"{part}=@{FILES[part]}"
+        )
         text += " " + shlex.join(["-F", form])
     if document is not None:
         media = media_type(call.content_type) or "application/json"

@@ -3,9 +3,10 @@ Change what is served, safely: try, prove, keep or take back.
 
 Read L{_changes} for the order of the steps, L{_plan} for what a change would serve, L{_guard} for what is refused,
 L{_replacement} for the swap, L{_probe} for what is proven, L{_history} for what waits to be confirmed, L{_ramp} for what
-only time changes.
+only time changes, L{_backup} for the file that a whole node fits into.
 """
 
+from ._backup import Backup, make_backup, read_backup, restore, side_files, write_side_files
 from ._bootstrap import first_generation
 from ._changes import Changes
 from ._files import ICertificateFiles
@@ -14,6 +15,7 @@ from ._ramp import HSTSState, NextStep
 from ._requests import ChangeRequest, Outcome
 
 __all__ = [
+    "Backup",
     "ChangeRequest",
     "Changes",
     "HSTSState",
@@ -23,4 +25,9 @@ __all__ = [
     "Outcome",
     "Probe",
     "first_generation",
+    "make_backup",
+    "read_backup",
+    "restore",
+    "side_files",
+    "write_side_files",
 ]

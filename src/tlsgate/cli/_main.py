@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from .. import __version__
-from . import _certificates, _documents, _entries, _generations, _observation, _orders, _recover, _tokens
+from . import _backup, _certificates, _documents, _entries, _generations, _observation, _orders, _recover, _tokens
 from ._commands import Group
 from ._session import Session
 
@@ -65,7 +65,7 @@ def command(context: click.Context, /, *, token_file: Any, **options: Any) -> No
     context.obj = Session(**options, perform=session.perform if session else None)
 
 
-for _module in (_observation, _documents, _certificates, _orders, _entries, _generations, _tokens, _recover):
+for _module in (_observation, _documents, _certificates, _orders, _entries, _generations, _tokens, _backup, _recover):
     _module.add_to(command)
 
 

@@ -9,7 +9,9 @@ how generations are kept.
 from ._compile import RAMP, compile_snapshot, effective_max_age, ramp_steps
 from ._endpoints import ListenAddress, parse_endpoint
 from ._filesystem import Filesystem
-from ._folder import check_certificate_name
+from ._folder import Damaged, check_certificate_name
+from ._folder import decode as decode_generation
+from ._folder import encode as encode_generation
 from ._generations import Document, Draft, Generation, SiteMemory, StoredCertificate
 from ._interfaces import IStaged, IStore
 from ._json import merge_patch, parse_json
@@ -23,6 +25,7 @@ from ._validation import default_document, json_schema, validate_document
 
 __all__ = [
     "RAMP",
+    "Damaged",
     "Document",
     "Draft",
     "FileStore",
@@ -40,8 +43,10 @@ __all__ = [
     "StoredCertificate",
     "check_certificate_name",
     "compile_snapshot",
+    "decode_generation",
     "default_document",
     "effective_max_age",
+    "encode_generation",
     "hide_secrets",
     "json_schema",
     "keep_secrets",

@@ -4,6 +4,7 @@ The operations of the admin API, a module for each noun.
 
 from .._operations import Operations
 from . import (
+    _backups,
     _bindings,
     _certificates,
     _description,
@@ -33,6 +34,7 @@ MODULES = (
     _sites,
     _upstreams,
     _generations,
+    _backups,
     _tokens,
     _sessions,
     _observation,
