@@ -14,8 +14,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
 from tlsgate.acme import OrderFailed
-from tlsgate.acme._ca import Authorization, Challenge
 from tlsgate.acme._challenges import choose, tasks_of
+from tlsgate.acme._values import Authorization, Challenge
 
 
 def offered(name: str, *kinds: str, wildcard: bool = False) -> Authorization:

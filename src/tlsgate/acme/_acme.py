@@ -19,16 +19,12 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
-from ..certificates import KEY_TYPES, timestamp
 from ..changes import Changes
 from ..interfaces import IDataPlane
 from ..problems import Finding, Problem, Severity
-from ..settings import StoredCertificate, check_certificate_name
-from ..sites import ServerCertificate
-from ..tls import normalise
+from ..settings import StoredCertificate
 from ._accounts import Account, Accounts
 from ._budget import LIMITS, Budget, Limits
-from ._ca import CA
 from ._challenges import Challenges
 from ._client import Clients, InThread
 from ._fulfilment import Fulfilment, OrderTerms, Slots
@@ -36,22 +32,18 @@ from ._issuance import Issuance
 from ._order import FINAL, Order, OrderFiles, OrderRequest, OrderState
 from ._preflight import Preflight
 from ._problems import OrderFailed, OrderProblem
-from ._renewal import REHEARSE_AFTER, Renewals
+from ._renewal import Renewals
+from ._requests import checked, repeated
+from ._schedule import Schedule
 from ._temporary import TemporaryListener
 
 __all__ = ["REASONS", "Acme", "make_acme"]
-
-#: Seconds between looks at the clock.
-TICK: Final = 60.0
 
 #: Threads for requests to CAs and programs; each order makes one at a time.
 THREADS: Final = 16
 
 #: Seconds that orders get to put things away when the gate stops.
 STOP_TIMEOUT: Final = 5.0
-
-#: A CA allows as many (RFC 8555 leaves it open; Let's Encrypt says 100).
-MAX_NAMES: Final = 100
 
 #: RFC 5280 section 5.3.1, those that a subscriber may give.
 REASONS: Final[Mapping[str, int]] = {
@@ -139,13 +131,9 @@ class Acme:
         self._cancelled: set[str] = set()
         self._holds: dict[str, Deferred[None]] = {}
         self._results = dict.fromkeys(sorted(FINAL), 0)
-        self._stopping = False
-        self._timer: Any = None
-        self._ticking: Deferred[None] | None = None
         self._accounts = Accounts(folder / "accounts")
         self._clients = Clients(self._accounts, reactor, in_thread, patience)
         self._budget = Budget(folder / "record.json", limits)
-        self._renewals = Renewals(folder / "renewals.json", random)
         self._challenges = Challenges(
             data_plane=data_plane,
             snapshot=lambda: changes.snapshot,
@@ -170,6 +158,17 @@ class Acme:
             slots=self._slots,
             note=self._note,
         )
+        self._schedule = Schedule(
+            reactor=reactor,
+            in_thread=in_thread,
+            wall=wall,
+            settings=self._settings,
+            clients=self._clients,
+            renewals=Renewals(folder / "renewals.json", random),
+            renewable=self._renewable,
+            is_busy=self._is_busy,
+            renew=self._renew_by_itself,
+        )
 
     def _settings(self) -> Any:
         return self._changes.effective.acme
@@ -190,24 +189,17 @@ class Acme:
         """
         self._pool.start()
         await self._in_thread(self._budget.load)
-        await self._in_thread(self._renewals.load)
         for order in await self._in_thread(self._files.load):
             self._orders[order.id] = order
             if not order.ended:
                 self._launch(order)
-        self._timer = self._reactor.callLater(0, self._tick)
+        await self._schedule.start()
 
     async def stop(self) -> None:
         """
         Leave running orders where they are, to be taken up again; one that changes what serves ends first.
         """
-        self._stopping = True
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        waiting = list(self._running.values())
-        if self._ticking is not None:
-            waiting.append(self._ticking)
-            self._ticking.cancel()
+        waiting = [*self._schedule.stop(), *self._running.values()]
         for order_id, running in list(self._running.items()):
             if self._orders[order_id].state not in UNTOUCHABLE:
                 running.cancel()
@@ -357,24 +349,7 @@ class Acme:
         """
         When each certificate is to be renewed, and how that goes.
         """
-        rows = []
-        for name, stored in self._renewable().items():
-            known = self._renewals.of(name, stored.certificate)
-            due = known.due_at(stored.certificate, self._settings().renew_before)
-            rows.append(
-                {
-                    "name": name,
-                    "directory": stored.details.get("directory", ""),
-                    "renew_at": timestamp(due),
-                    "window": [timestamp(at) for at in known.window] if known.window is not None else None,
-                    "explanation": known.explanation,
-                    "failures": known.failures,
-                    "retry_at": timestamp(known.retry_at) if known.failures else None,
-                    "code": known.code,
-                    "detail": known.said,
-                }
-            )
-        return rows
+        return self._schedule.rows()
 
     def results(self) -> Mapping[str, int]:
         """
@@ -386,40 +361,13 @@ class Acme:
         """
         Renewals that fail.
         """
-        certificates = {name: stored.certificate for name, stored in self._renewable().items()}
-        return self._renewals.findings(certificates, self._wall())
+        return self._schedule.findings()
 
     # -- beginning
 
     def _checked(self, request: OrderRequest) -> OrderRequest:
-        """
-        @raise Problem: C{parameter-invalid}.
-        """
-        check_certificate_name(request.name)
-        settings = self._settings()
-        names: dict[str, None] = {}
-        for given in request.names:
-            name = normalise(given)
-            if not name or ("*" in name and request.challenge not in ("dns-01", "")):
-                said = "needs the challenge dns-01" if name else "is neither a host name nor an address"
-                raise Problem("parameter-invalid", f"“{given[:80]}” {said}.")
-            names[name] = None
-        if not 1 <= len(names) <= MAX_NAMES:
-            raise Problem("parameter-invalid", f"A certificate is for 1 to {MAX_NAMES} names.")
-        wild = any(name.startswith("*.") for name in names)
-        key_type = request.key_type or settings.key_type
-        if key_type not in KEY_TYPES:
-            raise Problem("parameter-invalid", f"The key type is one of {', '.join(KEY_TYPES)}.")
-        if any(entry.name == request.name for entry in self._changes.effective.certificates):
-            raise Problem("in-use", f"The certificate {request.name!r} comes from files; choose another name.")
-        return attrs.evolve(
-            request,
-            names=tuple(names),
-            challenge=request.challenge or ("dns-01" if wild else settings.challenge),
-            key_type=key_type,
-            profile=request.profile or settings.profile,
-            preferred_chain=request.preferred_chain or settings.preferred_chain,
-        )
+        effective = self._changes.effective
+        return checked(request, effective.acme, {entry.name for entry in effective.certificates})
 
     def _renewable(self) -> dict[str, StoredCertificate]:
         return {name: stored for name, stored in self._changes.current.certificates.items() if stored.source == "acme"}
@@ -431,28 +379,28 @@ class Acme:
         stored = self._changes.current.certificates.get(name)
         if stored is None:
             raise Problem("not-found", f"There is no certificate named {name!r}.")
-        if stored.source != "acme":
-            raise Problem("parameter-invalid", f"The certificate {name!r} was not ordered from an ACME CA.")
-        details = stored.details
-        return self._checked(
-            OrderRequest(
-                name=name,
-                names=tuple(details.get("names") or stored.certificate.names),
-                challenge=details.get("challenge", ""),
-                key_type=details.get("key_type", ""),
-                profile=details.get("profile", ""),
-                preferred_chain=details.get("preferred_chain", ""),
-                renewal=True,
-                replaces=stored.certificate.chain.decode("ascii"),
-            )
-        )
+        return self._checked(repeated(name, stored))
+
+    def _busy_with(self, name: str) -> str:
+        """
+        The order that runs for a certificate; empty for none.
+        """
+        orders = (self._orders[running] for running in self._running)
+        return next((order.id for order in orders if order.request.name == name and not order.ended), "")
+
+    def _is_busy(self, name: str) -> bool:
+        return bool(self._busy_with(name))
+
+    async def _renew_by_itself(self, name: str, rehearse: bool) -> Order:
+        staged = rehearse and bool(self._fulfilment.staging())
+        return await self._begin(attrs.evolve(self._again(name), staging_first=staged), "gate")
 
     async def _begin(self, request: OrderRequest, author: str) -> Order:
-        for other in self._running:
-            if self._orders[other].request.name == request.name and not self._orders[other].ended:
-                raise Problem(
-                    "in-use", f"An order for the certificate {request.name!r} runs already: {other}.", order=other
-                )
+        other = self._busy_with(request.name)
+        if other:
+            raise Problem(
+                "in-use", f"An order for the certificate {request.name!r} runs already: {other}.", order=other
+            )
         if not request.renewal and request.challenge == "http-01" and self._challenges.reachable() == "never":
             # Nothing here can ever be reached by the CA's request, so a person must answer it.
             self._challenges.hold_port("look")
@@ -509,10 +457,8 @@ class Acme:
             detail=problem.sentence,
             said=said,
         )
-        stored = self._renewable().get(order.request.name)
-        if order.request.renewal and stored is not None:
-            self._renewals.failed(order.request.name, stored.certificate, problem, self._wall())
-            await self._save_renewals()
+        if order.request.renewal:
+            await self._schedule.failed(order.request.name, problem)
         await self._note(order, "invalid", problem.sentence)
 
     async def _note(self, order: Order, state: OrderState, message: str) -> None:
@@ -533,67 +479,3 @@ class Acme:
         proceed: Deferred[None] = Deferred()
         self._holds[order.id] = proceed
         await self._fulfilment.on_hold(order, proceed)
-
-    # -- what happens by itself
-
-    def _tick(self) -> None:
-        self._timer = None
-        self._ticking = Deferred.fromCoroutine(self._look())
-        self._ticking.addErrback(self._tick_failed)
-        self._ticking.addBoth(self._tick_ended)
-
-    def _tick_failed(self, failure: Any) -> None:
-        if not failure.check(CancelledError):
-            self._log.failure("renewals could not be looked at", failure=failure)
-
-    def _tick_ended(self, result: object) -> None:
-        self._ticking = None
-        if not self._stopping:
-            self._timer = self._reactor.callLater(TICK, self._tick)
-
-    async def _look(self) -> None:
-        """
-        Ask CAs for their windows where it is time, and begin the renewals that are due.
-        """
-        renewable = self._renewable()
-        self._renewals.keep_only(renewable)
-        busy = {self._orders[order].request.name for order in self._running}
-        for name, stored in renewable.items():
-            certificate, now = stored.certificate, self._wall()
-            known = self._renewals.of(name, certificate)
-            # RFC 9773 section 4.3: not after the certificate has ended.
-            if known.wants_window(now) and now < certificate.not_after:
-                await self._ask_window(name, stored)
-                known = self._renewals.of(name, certificate)
-            if name in busy or not known.is_due(stored, self._settings().renew_before, now):
-                continue
-            request = self._again(name)
-            rehearse = known.failures >= REHEARSE_AFTER and bool(self._fulfilment.staging())
-            try:
-                await self._begin(attrs.evolve(request, staging_first=rehearse), "gate")
-            except Problem as problem:
-                self._log.error("certificate {name} is not renewed: {reason}", name=name, reason=problem.detail)
-
-    async def _ask_window(self, name: str, stored: StoredCertificate) -> None:
-        window = None
-        certificate: ServerCertificate = stored.certificate
-        directory = stored.details.get("directory", "")
-        if directory:
-            terms = OrderTerms("", False)
-            try:
-                opened = self._clients.open(directory, terms, ca_file=self._settings().ca_file, register=False)
-                async with opened as client:
-                    if client.entry.renewal_info:
-                        window = await client.call(CA.window_of, certificate.chain)
-            except OrderFailed as failed:
-                self._log.info(
-                    "the CA did not say when to renew {name}: {reason}", name=name, reason=failed.problem.said
-                )
-        self._renewals.told(name, certificate, window, self._wall())
-        await self._save_renewals()
-
-    async def _save_renewals(self) -> None:
-        try:
-            await self._in_thread(self._renewals.save, self._renewals.content())
-        except OSError as error:
-            self._log.error("what is known about renewals cannot be saved: {reason}", reason=error.strerror)

@@ -6,14 +6,11 @@ All that is known of the libraries acme and josepy is here; what leaves are plai
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
-from typing import Any, Final, Literal, TypeAlias
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Final
 
-import attrs
 import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -25,7 +22,6 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from cryptography.x509.oid import NameOID
-from josepy.errors import Error as JoseError
 from josepy.json_util import field
 from josepy.jwa import ES256
 from josepy.jwk import JWKEC
@@ -34,21 +30,10 @@ from requests.utils import parse_header_links
 from acme import challenges, client, errors, jws, messages
 
 from ..tls import is_address
-from ._problems import OrderFailed, OrderProblem, problem_from_document
+from ._objections import objection, seconds_to_wait, translated
+from ._values import Authorization, CAOrder, Challenge, DirectoryEntry, Window, base64url, certificate_id
 
-__all__ = [
-    "CA",
-    "Authorization",
-    "CAOrder",
-    "Challenge",
-    "DirectoryEntry",
-    "Status",
-    "Window",
-    "certificate_id",
-    "new_account_key",
-]
-
-Status: TypeAlias = Literal["pending", "ready", "processing", "valid", "invalid", "deactivated", "expired", "revoked"]
+__all__ = ["CA", "new_account_key"]
 
 #: Seconds for a connection to the CA, and for each part of its answer.
 REQUEST_TIMEOUTS: Final = (10, 30)
@@ -57,98 +42,6 @@ REQUEST_TIMEOUTS: Final = (10, 30)
 NONCE_TRIES: Final = 8
 
 USER_AGENT: Final = "tlsgate (RFC 8555)"
-
-
-@attrs.frozen(kw_only=True)
-class DirectoryEntry:
-    """
-    What a CA says of itself.
-
-    @ivar terms: URL of the terms of service; empty for none.
-    @ivar caa_identities: what CAA records call it.
-    @ivar profiles: name to what it is.
-    @ivar renewal_info: does it tell when to renew (RFC 9773)?
-    """
-
-    terms: str = ""
-    caa_identities: tuple[str, ...] = ()
-    binding_required: bool = False
-    profiles: tuple[str, ...] = ()
-    renewal_info: bool = False
-
-
-@attrs.frozen(kw_only=True)
-class Challenge:
-    """
-    One way to prove control of a name.
-
-    @ivar kind: C{http-01}, C{dns-01}, C{tls-alpn-01} or one not known here.
-    @ivar key_authorization: what the proof is made of (RFC 8555 section 8.1).
-    """
-
-    kind: str
-    url: str
-    token: str
-    key_authorization: str
-    status: str = "pending"
-    problem: OrderProblem | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Authorization:
-    """
-    The CA's question about one name.
-
-    @ivar name: without a wildcard.
-    """
-
-    url: str
-    name: str
-    wildcard: bool
-    status: str
-    challenges: tuple[Challenge, ...]
-    retry_after: float = 0.0
-
-    @property
-    def problem(self) -> OrderProblem:
-        """
-        Why it is invalid.
-        """
-        for challenge in self.challenges:
-            if challenge.problem is not None:
-                return challenge.problem
-        return OrderProblem.of("unauthorized", name=self.name, said=f"The authorization is {self.status}.")
-
-
-@attrs.frozen(kw_only=True)
-class CAOrder:
-    """
-    An order as the CA sees it.
-
-    @ivar retry_after: seconds to wait before looking again; 0 if the CA did not say.
-    """
-
-    url: str
-    status: str
-    authorizations: tuple[str, ...] = ()
-    finalize: str = ""
-    certificate: str = ""
-    problem: OrderProblem | None = None
-    retry_after: float = 0.0
-
-
-@attrs.frozen(kw_only=True)
-class Window:
-    """
-    When the CA wants a certificate to be renewed (RFC 9773 section 4.2); Unix times.
-
-    @ivar retry_after: seconds after which to ask again.
-    """
-
-    start: float
-    end: float
-    retry_after: float
-    explanation: str = ""
 
 
 class _NewOrder(messages.NewOrder):
@@ -180,24 +73,6 @@ def new_account_key() -> bytes:
     """
     key = ec.generate_private_key(ec.SECP256R1())
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-def certificate_id(certificate: x509.Certificate) -> str:
-    """
-    The identifier of RFC 9773 section 4.1; empty for a certificate that names no authority key.
-    """
-    try:
-        extension = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
-    except x509.ExtensionNotFound:
-        return ""
-    serial = certificate.serial_number
-    # The content of a DER INTEGER: big endian, signed, so that there is always room for the sign.
-    octets = serial.to_bytes(serial.bit_length() // 8 + 1, "big", signed=True)
-    return f"{_base64url(extension.value.key_identifier or b'')}.{_base64url(octets)}"
-
-
-def _base64url(octets: bytes) -> str:
-    return base64.urlsafe_b64encode(octets).decode("ascii").rstrip("=")
 
 
 def _account_key(pem: bytes) -> JWKEC:
@@ -363,14 +238,14 @@ class CA:
                 wildcard=bool(body.wildcard),
                 status=body.status.name,
                 challenges=tuple(self._challenge(offered, name) for offered in body.challenges),
-                retry_after=_seconds(response),
+                retry_after=seconds_to_wait(response),
             )
 
     def answer(self, challenge: Challenge) -> None:
         """
         Tell the CA that it may look.
         """
-        with self._translated(challenge.url):
+        with self._translated():
             # What is sent is an empty object, whatever the kind of challenge.
             self._post(challenge.url, challenges.HTTP01Response(key_authorization=""))
 
@@ -425,7 +300,7 @@ class CA:
             return Window(
                 start=window.start.timestamp(),
                 end=window.end.timestamp(),
-                retry_after=_seconds(response),
+                retry_after=seconds_to_wait(response),
                 explanation=str(content.get("explanationURL", "")),
             )
 
@@ -436,6 +311,9 @@ class CA:
         return self.renewal_window(x509.load_pem_x509_certificates(chain)[0])
 
     # -- the wire
+
+    def _translated(self) -> AbstractContextManager[None]:
+        return translated(lambda: self._retry_after)
 
     def _post(self, url: str, content: Any) -> requests.Response:
         return self._network.post(url, content, new_nonce_url=self._acme.directory["newNonce"])
@@ -448,8 +326,8 @@ class CA:
             authorizations=tuple(body.authorizations or ()),
             finalize=body.finalize or "",
             certificate=body.certificate or "",
-            problem=_problem(body.error) if body.error is not None else None,
-            retry_after=_seconds(response),
+            problem=objection(body.error) if body.error is not None else None,
+            retry_after=seconds_to_wait(response),
         )
 
     def _challenge(self, offered: messages.ChallengeBody, name: str) -> Challenge:
@@ -457,80 +335,18 @@ class CA:
         content = offered.to_partial_json() | offered.chall.to_partial_json()
         token = content.get("token")
         text = token if isinstance(token, str) else ""
-        thumbprint = _base64url(self._key.thumbprint(hash_function=hashes.SHA256))
+        thumbprint = base64url(self._key.thumbprint(hash_function=hashes.SHA256))
         return Challenge(
             kind=str(content.get("type", "")),
             url=str(offered.uri or content.get("url", "")),
             token=text,
             key_authorization=f"{text}.{thumbprint}",
             status=offered.status.name,
-            problem=_problem(offered.error, name) if offered.error is not None else None,
+            problem=objection(offered.error, name) if offered.error is not None else None,
         )
 
     def _heard(self, response: requests.Response, *args: Any, **kwargs: Any) -> None:
-        self._retry_after = _seconds(response) if not response.ok else 0.0
-
-    @contextmanager
-    def _translated(self, name: str = "") -> Iterator[None]:
-        try:
-            yield
-        except messages.Error as error:
-            raise OrderFailed(_problem(error, retry_after=self._retry_after)) from error
-        except requests.exceptions.SSLError as error:
-            raise OrderFailed(OrderProblem.of("ca-untrusted", said=_reason(error))) from error
-        except OSError as error:  # all of requests' are, as is a trust file that is not there
-            raise OrderFailed(OrderProblem.of("ca-unreachable", said=_reason(error))) from error
-        except errors.ClientError as error:
-            raise OrderFailed(_of_client(error, self._retry_after)) from error
-        except (errors.Error, JoseError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise OrderFailed(OrderProblem.of("ca-nonsense", said=_reason(error))) from error
-
-
-def _of_client(error: errors.ClientError, retry_after: float) -> OrderProblem:
-    """
-    An answer that is no problem document.
-    """
-    response = error.args[0] if error.args else None
-    if isinstance(response, tuple):
-        response = response[0]
-    if isinstance(response, requests.Response):
-        said = f"HTTP {response.status_code} {response.reason}"
-        code = {429: "rateLimited"}.get(response.status_code, "ca-nonsense")
-        code = "serverInternal" if response.status_code >= 500 else code
-        return OrderProblem.of(code, said=said, retry_after=retry_after)
-    return OrderProblem.of("ca-nonsense", said=type(error).__name__)
-
-
-def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:300]
-
-
-def _problem(error: messages.Error, name: str = "", retry_after: float = 0.0) -> OrderProblem:
-    return problem_from_document(_document(error), name=name, retry_after=retry_after)
-
-
-def _document(error: messages.Error) -> dict[str, Any]:
-    return {
-        "type": error.typ,
-        "title": error.title,
-        "detail": error.detail,
-        "identifier": {"value": error.identifier.value} if error.identifier is not None else None,
-        "subproblems": [_document(part) for part in error.subproblems or ()],
-    }
-
-
-def _seconds(response: requests.Response) -> float:
-    """
-    C{Retry-After} (RFC 9110 section 10.2.3) in seconds, 0 if there is none; a date is compared with the CA's own clock.
-    """
-    text = response.headers.get("Retry-After", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        sent = parsedate_to_datetime(response.headers.get("Date", ""))
-        return max(0.0, (parsedate_to_datetime(text) - sent).total_seconds())
-    except (ValueError, TypeError):
-        return 0.0
+        self._retry_after = seconds_to_wait(response) if not response.ok else 0.0
 
 
 def _top(chain: bytes) -> str:

@@ -17,13 +17,13 @@ from twisted.logger import Logger
 from ..interfaces import ApplyFailed, IDataPlane
 from ..sites import Scheme, ServerCertificate, Snapshot
 from ..tls import is_address
-from ._ca import Authorization, Challenge
 from ._client import InThread
 from ._dns import Records, record_name, record_value
 from ._order import Task
 from ._problems import OrderFailed, OrderProblem
 from ._temporary import TemporaryListener
 from ._tls_alpn import challenge_certificate, challenge_server_name
+from ._values import Authorization, Challenge
 
 __all__ = ["Challenges", "Chosen", "choose", "tasks_of"]
 

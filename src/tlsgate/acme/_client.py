@@ -15,8 +15,9 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from ._accounts import Account, Accounts
-from ._ca import CA, DirectoryEntry, new_account_key
+from ._ca import CA, new_account_key
 from ._problems import OrderFailed, OrderProblem
+from ._values import DirectoryEntry
 
 __all__ = ["Client", "Clients", "InThread", "Terms"]
 

@@ -17,11 +17,12 @@ from twisted.internet.interfaces import IReactorTime
 
 from ..certificates import new_request
 from ..problems import Problem
-from ._ca import CA, Authorization, CAOrder, certificate_id
+from ._ca import CA
 from ._challenges import Challenges, Chosen, choose, tasks_of
 from ._client import Client, InThread
 from ._order import Order, OrderState
 from ._problems import OrderFailed, OrderProblem
+from ._values import Authorization, CAOrder, certificate_id
 
 __all__ = ["ORDER_TIMEOUT", "Issuance"]
 

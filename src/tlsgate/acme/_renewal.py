@@ -20,9 +20,9 @@ from ..certificates import timestamp
 from ..problems import Finding, Severity
 from ..settings import StoredCertificate
 from ..sites import ServerCertificate
-from ._ca import Window
 from ._files import private_folder, read_json, write_private
 from ._problems import OrderProblem
+from ._values import Window
 
 __all__ = ["ASK_AGAIN", "Renewal", "Renewals", "backoff"]
 
