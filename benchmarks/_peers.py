@@ -287,6 +287,13 @@ class Caddy(Peer):
             raise Unavailable(f"caddy reload: {done.stderr[-300:]}")
 
 
+#: More certificates than these are given to the gate in a folder.
+MANY = 1000
+
+#: Seconds for the gate to be ready; ten thousand certificates are read and checked one by one at the first start.
+PATIENCE = 180
+
+
 class Gate(Peer):
     name = "gate"
 
@@ -294,9 +301,14 @@ class Gate(Peer):
         work = self.work
         self.admin = free_port()
         self.state = work.folder / "state"
+        # One change for each of thousands is not how thousands come: they lie in a folder.
+        folder = work.pairs[0].bundle.parent if len(work.pairs) > MANY else None
+        self.stored = () if folder is not None else work.pairs
         initial = self.write(
             "initial.toml",
             f"""
+certificates_folder = "{folder or ""}"
+
 [[binding]]
 name = "https"
 scheme = "https"
@@ -324,14 +336,14 @@ hsts = {{ enabled = true, max_age = 31536000 }}
     def started(self) -> None:
         super().started()
         self.administrator = Administrator(self.admin, self.state)
-        end = time.monotonic() + 30
+        end = time.monotonic() + PATIENCE
         while not self.administrator.ready():
             self.process.check()
             if time.monotonic() > end:
-                raise Unavailable(f"the gate was not ready within 30 s: {self.process.tail()}")
+                raise Unavailable(f"the gate was not ready within {PATIENCE} s: {self.process.tail()}")
             time.sleep(0.05)
         self.replace(self.work.pair)
-        for pair in self.work.pairs:
+        for pair in self.stored:
             self.administrator.store(pair)
 
     def replace(self, pair: Pair) -> None:
