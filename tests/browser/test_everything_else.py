@@ -29,6 +29,12 @@ def test_bindings_wizard(shared_gate, open_page, size) -> None:
     screen.sees("The bindings have not changed yet.")
     screen.judge("bindings-2-waiting")
     assert shared_gate.call("GET", "/api/v1/bindings").json["bindings"] == before
+    screen.button("Check").click()
+    screen.sees("every port is free")
+    screen.button("Show script").click()
+    screen.dialog.get_by_text("curl", exact=True).wait_for()
+    assert f'"default_certificate": "{kept}"' in screen.dialog.inner_text()
+    screen.button("Close", inside=screen.dialog).click()
     screen.button("Apply").click()
     screen.sees("The bindings are applied.")
     [made] = [one for one in shared_gate.call("GET", "/api/v1/bindings").json["bindings"] if one["port"] == port]

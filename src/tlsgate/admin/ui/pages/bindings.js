@@ -26,8 +26,14 @@ export async function bindingsPage({ refresh, offered }) {
   const pending = element("div.stack");
 
   const entries = () => wanted.map(({ port, was, state, ...entry }) => entry);
+  const settings = (binding) => ({ method: "PATCH", path: "/api/v1/settings", json: { binding }, patch: true });
+  const coming = (name) => arriving.some((one) => one.certificate.name === name) && !certificates.some((one) => one.name === name);
   const bar = saveBar({
-    plan: () => [...arriving.map((one) => one.change), { method: "PATCH", path: "/api/v1/settings", json: { binding: entries() }, patch: true }],
+    plan: () => [...arriving.map((one) => one.change), settings(entries())],
+    // A certificate that has not arrived cannot be named yet.
+    rehearsal: () => [...arriving.map((one) => one.change), settings(entries().map((one) => (coming(one.default_certificate) ? { ...one, default_certificate: "" } : one)))],
+    amend: (script) => entries().filter((one) => coming(one.default_certificate)).reduce((text, one) =>
+      text.replace(new RegExp(`("name": "${one.name}"[^}]*?"default_certificate": ")(?=")`), `$1${one.default_certificate}`), script),
     label: "Apply", permission: PERMISSION, what: "The bindings are applied.", done: refresh,
   });
 
@@ -37,7 +43,7 @@ export async function bindingsPage({ refresh, offered }) {
     bar.clear();
     replace(pending, changes.length ? [
       notice("info", `${changes.length === 1 ? "1 change waits" : `${changes.length} changes wait`}. The bindings have not changed yet.`, element("ul", changes.map((one) => element("li", one)))),
-      element("div.row", button("Check", { onclick: () => bar.check("Checked: every port is free, and nothing speaks against it."), permission: PERMISSION }),
+      element("div.row", button("Check", { onclick: () => bar.check("Checked: every port is free."), permission: PERMISSION }),
         button("Discard", { kind: "quiet", onclick: () => { wanted = before.map((one) => ({ ...one, was: one.name })); arriving = []; draw(); } })),
       bar.node] : null);
   }

@@ -91,7 +91,7 @@ async function removal(certificate, { status, binding, refresh }) {
   const redirecting = status.sites.filter((one) => one.redirect.mode === "all" || one.redirect.mode === "browsers" || one.hsts.enabled);
   const trouble = element("div");
   const warning = redirecting.length
-    ? notice("warning", "This may make the server unreachable.", `${redirecting.map((one) => one.name).join(", ")} sends visitors to HTTPS or has HSTS. Without a certificate that browsers trust they are stopped by a warning, under HSTS for good. Turn that off first.`)
+    ? notice("warning", "This may make the server unreachable.", `The site ${redirecting.map((one) => one.name).join(", ")} sends visitors to HTTPS or has HSTS. Without a certificate that browsers trust they are stopped by a warning, under HSTS for good. Turn that off first.`)
     : notice("warning", "Visitors over HTTPS get another certificate from now on.", "If it is self-signed, browsers and scripts refuse it until they are told to trust it.");
   const done = await ask(`Remove the certificate “${certificate.name}”?`, element("div.stack", warning, field("What serves instead", instead), trouble), {
     action: "Remove", kind: "danger",

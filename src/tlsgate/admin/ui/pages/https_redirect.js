@@ -36,7 +36,7 @@ export function redirectCard({ site, report, refresh }) {
   function changed() {
     bar.node.hidden = mode.value === redirect.mode && status.value === String(redirect.status) && words(exempt.value).join() === redirect.exempt.join();
     clearTimeout(timer);
-    if (!bar.node.hidden) timer = setTimeout(() => bar.check("Checked: HTTPS answers, and nothing speaks against it."), 200);
+    if (!bar.node.hidden) timer = setTimeout(() => bar.check(), 200);
     else bar.clear();
   }
   return element("section.card", { "aria-label": "Redirect" },

@@ -53,9 +53,11 @@ export function told(answer, what = "Saved") {
 
 /**
  * @param {{plan: () => object[], label?: string, permission: string, done?: Function, confirmable?: boolean,
- *     what?: string}} options C{plan} gives the changes that the form stands for.
+ *     what?: string, rehearsal?: () => object[], amend?: (script: string) => string}} options C{plan} gives the changes that
+ *     the form stands for; C{rehearsal} those that can be planned while nothing has changed, where these differ, and
+ *     C{amend} makes the script of the ones that of the others.
  */
-export function saveBar({ plan, label = "Save", permission, done = () => {}, confirmable = true, what = "Saved" }) {
+export function saveBar({ plan, label = "Save", permission, done = () => {}, confirmable = true, what = "Saved", rehearsal = plan, amend = (script) => script }) {
   const trouble = element("div.stack");
   const preview = element("div.stack", { "aria-live": "polite" });
   const seconds = select(TIMES, "120", { class: "inline-select", "aria-label": "Time to confirm" });
@@ -69,9 +71,9 @@ export function saveBar({ plan, label = "Save", permission, done = () => {}, con
   const go = button(label, {
     kind: "primary", permission,
     onclick: async () => {
+      preview.replaceChildren();
       const answer = await make(plan(), parameters(), trouble);
       if (!answer) return;
-      preview.replaceChildren();
       told(answer, what);
       done(answer);
     },
@@ -81,7 +83,10 @@ export function saveBar({ plan, label = "Save", permission, done = () => {}, con
     onclick: async () => {
       try {
         const scripts = [];
-        for (const one of plan()) scripts.push((await change(one, { ...parameters(), dry_run: true })).script);
+        for (const one of rehearsal()) {
+          const { script: { curl, cli } } = await change(one, { ...parameters(), dry_run: true });
+          scripts.push({ curl: amend(curl), cli: amend(cli) });
+        }
         trouble.replaceChildren();
         await showScripts(scripts);
       } catch (problem) {
@@ -96,15 +101,15 @@ export function saveBar({ plan, label = "Save", permission, done = () => {}, con
       reason, element("div.row", go, script)),
     go, script, trouble, parameters,
     /** Show what the form would do, before it is saved. */
-    async check(nothing = "Nothing speaks against it.") {
+    async check(fine = "Checked: this can be saved.") {
       const mine = (asked += 1);
       trouble.replaceChildren();
       try {
         const answers = [];
-        for (const one of plan()) answers.push(await change(one, { dry_run: true }));
+        for (const one of rehearsal()) answers.push(await change(one, { dry_run: true }));
         if (mine !== asked) return null;
         const findings = answers.flatMap((answer) => answer.findings);
-        replace(preview, findingList(findings) || (nothing ? notice("success", nothing) : null));
+        replace(preview, notice("success", fine), findingList(findings));
         return answers;
       } catch (problem) {
         if (mine !== asked) return null;
