@@ -273,32 +273,6 @@ class Tokens:
             self._save(tokens)
         return added
 
-    def restore(self, stored: bytes) -> int:
-        """
-        Add the tokens of a backup that are not there and have not expired; those that are there stay as they are.
-
-        @param stored: the content of another node's C{tokens.json}.
-
-        @return: how many were added.
-
-        @raise Problem: C{backup-unreadable}, C{storage-failed}.
-        """
-        now = self._wall()
-        tokens = dict(self._by_id)
-        names = {token.name for token in tokens.values()}
-        try:
-            for entry in json.loads(stored)["tokens"]:
-                token = Token.from_stored(entry)
-                if token.id in tokens or token.name in names or (token.expires is not None and token.expires <= now):
-                    continue
-                tokens[token.id] = token
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Problem("backup-unreadable", "The backup's list of tokens cannot be read.") from error
-        added = len(tokens) - len(self._by_id)
-        if added:
-            self._save(tokens)
-        return added
-
     def get(self, ident: str) -> Token | None:
         """
         The token with an id.
