@@ -1,5 +1,6 @@
 """
-C{python -m benchmarks NAME}: run one benchmark, or all.
+C{python -m benchmarks NAME}: run one benchmark, or all; C{readme} makes the README's table and picture of what they
+wrote.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 from pathlib import Path
 
 from ._peers import PEERS
-from ._plot import plot
+from ._readme import write_readme
 from ._rounds import Options
 
 #: Each is a module with C{run(Options) -> Report}, in the order of C{all}.
@@ -20,7 +21,7 @@ NAMES = ("keepalive", "newconn", "resume", "bulk", "idle", "swap", "certificates
 
 def parse(arguments: list[str]) -> tuple[str, Options]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("name", choices=[*NAMES, "all", "plot"])
+    parser.add_argument("name", choices=[*NAMES, "all", "readme"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0, help="of load for each figure")
     parser.add_argument("--peers", default=",".join(PEERS), help="comma separated: %(default)s")
@@ -43,11 +44,12 @@ def main(arguments: list[str]) -> int:
     name, options = parse(arguments)
     # Ended from outside, it still ends the proxies that it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    for each in NAMES if name == "all" else () if name == "plot" else (name,):
+    if name == "readme":
+        print(write_readme(options.output, Path(__file__).parents[1]))
+    for each in NAMES if name == "all" else () if name == "readme" else (name,):
         report = importlib.import_module(f"{__package__}.{each}").run(options)
         print(report.table(), flush=True)
         print(f"\n{report.write(options.output)}\n", flush=True)
-    plot(options.output, options.output / "keepalive.svg")
     return 0
 
 

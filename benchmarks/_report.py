@@ -13,6 +13,8 @@ from pathlib import Path
 
 import attrs
 
+from ._plot import short
+
 __all__ = ["Figure", "Report"]
 
 
@@ -66,9 +68,9 @@ class Report:
             lines += ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
             for peer, figures in peers.items():
                 costs = [figure.cost for figure in figures]
-                cells = [peer, _short(self.cost(variant, peer)), f"{_short(min(costs))}..{_short(max(costs))}"]
+                cells = [peer, short(self.cost(variant, peer)), f"{short(min(costs))}..{short(max(costs))}"]
                 cells.append(self._ratio(variant, peer))
-                cells += [_short(statistics.median(figure.more.get(name, 0.0) for figure in figures)) for name in more]
+                cells += [short(statistics.median(figure.more.get(name, 0.0) for figure in figures)) for name in more]
                 lines.append("| " + " | ".join(cells) + " |")
             lines.append("")
         lines += [f"{peer}: {reason}" for peer, reason in self.absent.items()]
@@ -122,7 +124,3 @@ def machine() -> dict[str, str]:
         "kernel": platform.release(),
         "python": platform.python_version(),
     }
-
-
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
