@@ -4,6 +4,8 @@ The kernel's word on folders, through a real reactor.
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import time
 from pathlib import Path
 
@@ -26,8 +28,8 @@ class NotifierTests(TestCase):
         """
         from twisted.internet import reactor
 
-        folder = Path(self.mktemp())
-        folder.mkdir(parents=True)
+        folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
         first, second = (self_signed("files", [f"v{n}.test"], now=time.time()) for n in range(2))
         said: list[str] = []
         heard: list[Deferred[None]] = [Deferred(), Deferred()]
