@@ -11,10 +11,8 @@ import os
 import secrets
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from pathlib import Path
 from typing import Any
 
 from twisted.application.service import IService, Service
@@ -32,9 +30,10 @@ from .certificates import LocalAuthority
 from .changes import Changes, Probe, first_generation
 from .demo import listen_with_demo
 from .interfaces import ApplyFailed
-from .listeners import ListeningSocket, address_of, open_listening_socket
+from .listeners import ListeningSocket
 from .problems import Finding, Problem
-from .settings import FileStore, GateOptions, OptionRefused, validate_document
+from .settings import FileStore, GateOptions, OptionRefused
+from .startup import bind_first, end_before_start, log_destination, machine_names, one_line, say
 from .watching import Watching, make_watching
 from .workers import (
     LocalPlane,
@@ -91,38 +90,11 @@ class GateService(Service):
         forbid_core_dumps()
         raise_descriptor_limit()
         try:
-            if self._owner is not None:
-                _give_folder(self._options.state, *self._owner)
-            for name, description in self._wanted_endpoints():
-                self._bind(name, description)
+            self._sockets = bind_first(self._options, self._store, self._reactor, self._owner)
         except (ApplyFailed, OSError) as failed:
-            _end_before_start(1, str(failed))
+            end_before_start(1, str(failed))
         except Problem as problem:
-            _end_before_start(2 if problem.code == "invalid-settings" else 1, _one_line(problem))
-
-    def _wanted_endpoints(self) -> list[tuple[str, str]]:
-        document = self._options.first_document()
-        if (self._options.state / "generations").exists():
-            current = self._store.current()
-            if current is not None:
-                document = dict(current.document)
-        settings = validate_document(self._options.pins.apply(document))
-        return [(binding.name, binding.endpoint.description) for binding in settings.bindings]
-
-    def _bind(self, name: str, description: str) -> None:
-        if address_of(description).port == 0 and description.startswith("tcp"):
-            # Where the system chooses the port no rights are needed, and two bindings may say the same.
-            return
-        bound: list[ListeningSocket] = []
-        failed: list[Failure] = []
-        waiting = Deferred.fromCoroutine(open_listening_socket(self._reactor, description, name))
-        waiting.addCallbacks(bound.append, failed.append)
-        if failed:
-            failed[0].raiseException()
-        if self._owner is not None and description.startswith("unix"):
-            for listening in bound:
-                os.chown(listening.raw_address, *self._owner)
-        self._sockets.extend(bound)
+            end_before_start(2 if problem.code == "invalid-settings" else 1, one_line(problem))
 
     def startService(self) -> None:
         """
@@ -139,7 +111,7 @@ class GateService(Service):
     def _start_failed(self, failure: Failure) -> None:
         error = failure.value
         if isinstance(error, Problem):
-            sentence, status = _one_line(error), 2 if error.code == "invalid-settings" else 1
+            sentence, status = one_line(error), 2 if error.code == "invalid-settings" else 1
         elif isinstance(error, (ApplyFailed, OSError, CannotListenError)):
             sentence, status = str(error), 1
         else:
@@ -148,7 +120,7 @@ class GateService(Service):
         self._end_process(status, sentence)
 
     def _end_process(self, status: int, sentence: str) -> None:
-        _say(sentence)
+        say(sentence)
         # twistd itself ends with 0 when its reactor stops in order.
         self._reactor.addSystemEventTrigger("after", "shutdown", os._exit, status)
         self._reactor.stop()
@@ -195,7 +167,7 @@ class GateService(Service):
         setup = Setup(
             identity=f"tlsgate-{secrets.token_hex(4)}",
             demo_path=str(options.state / "demo.sock"),
-            access_log=_log_destination(options.access_log),
+            access_log=log_destination(options.access_log),
             access_log_format=options.access_log_format,
         )
         if self._workers == 0:
@@ -219,7 +191,7 @@ class GateService(Service):
             pins=options.pins,
             data_plane=plane,
             clock=self._reactor,
-            first=lambda now: first_generation(options.first_document(), now, _machine_names()),
+            first=lambda now: first_generation(options.first_document(), now, machine_names()),
             probe=Probe(plane.ports, self._in_thread),
             renewal_failing=self._renewal_failing,
             in_thread=self._in_thread,
@@ -342,7 +314,7 @@ class GateService(Service):
             await self._changes.reload(options.pins)
         except (OptionRefused, Problem) as refused:
             last_change.successful = False
-            reason = _one_line(refused) if isinstance(refused, Problem) else str(refused)
+            reason = one_line(refused) if isinstance(refused, Problem) else str(refused)
             _log.error("The settings were read again and cannot be served: {reason}", reason=reason)
         else:
             self._options = options
@@ -398,42 +370,3 @@ def make_service(options: GateOptions, owner: tuple[int, int] | None = None) -> 
     from twisted.internet import reactor
 
     return GateService(options, reactor, owner)
-
-
-def _one_line(problem: Problem) -> str:
-    errors = "; ".join(f"{error.pointer}: {error.message}" for error in problem.errors)
-    return f"{problem.detail} {errors}".strip()
-
-
-def _end_before_start(status: int, sentence: str) -> None:
-    _say(sentence)
-    raise SystemExit(status)
-
-
-def _say(sentence: str) -> None:
-    """
-    Tell whoever started the command.  By now C{sys.stderr} is the log, which has it too.
-    """
-    _log.critical("{sentence}", sentence=sentence)
-    print(f"tlsgate: {sentence}", file=sys.__stderr__, flush=True)
-
-
-def _machine_names() -> list[str]:
-    name = socket.gethostname()
-    return [name] if name else []
-
-
-def _log_destination(text: str) -> Path | int | None:
-    if text == "none":
-        return None
-    return sys.__stdout__.fileno() if text == "-" and sys.__stdout__ is not None else Path(text)
-
-
-def _give_folder(folder: Path, user: int, group: int) -> None:
-    """
-    Make the state folder while there are rights to, for the user that the process becomes; one that is there stays
-    whose it is.
-    """
-    if not folder.exists():
-        folder.mkdir(mode=0o700, parents=True)
-        os.chown(folder, user, group)

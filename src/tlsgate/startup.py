@@ -1,0 +1,120 @@
+"""
+What the service does before it may use the reactor: bind, make the state folder, say why it cannot start.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from .listeners import ListeningSocket, address_of, open_listening_socket
+from .problems import Problem
+from .settings import FileStore, GateOptions, validate_document
+
+__all__ = ["bind_first", "end_before_start", "log_destination", "machine_names", "one_line", "say"]
+
+_log = Logger()
+
+
+def bind_first(
+    options: GateOptions, store: FileStore, reactor: Any, owner: tuple[int, int] | None
+) -> list[ListeningSocket]:
+    """
+    Bind what the current generation wants, and make the state folder, with the rights that the process has now.
+
+    @param owner: the user and group that the process becomes.
+
+    @raise ApplyFailed: an endpoint cannot be bound.
+    @raise OSError: the folder cannot be made.
+    @raise Problem: the generation cannot be read or is not valid.
+    """
+    if owner is not None:
+        _give_folder(options.state, *owner)
+    sockets: list[ListeningSocket] = []
+    for name, description in _wanted_endpoints(options, store):
+        sockets.extend(_bind(reactor, name, description, owner))
+    return sockets
+
+
+def _wanted_endpoints(options: GateOptions, store: FileStore) -> list[tuple[str, str]]:
+    document = options.first_document()
+    if (options.state / "generations").exists():
+        current = store.current()
+        if current is not None:
+            document = dict(current.document)
+    settings = validate_document(options.pins.apply(document))
+    return [(binding.name, binding.endpoint.description) for binding in settings.bindings]
+
+
+def _bind(reactor: Any, name: str, description: str, owner: tuple[int, int] | None) -> list[ListeningSocket]:
+    if address_of(description).port == 0 and description.startswith("tcp"):
+        # Where the system chooses the port no rights are needed, and two bindings may say the same.
+        return []
+    bound: list[ListeningSocket] = []
+    failed: list[Failure] = []
+    waiting = Deferred.fromCoroutine(open_listening_socket(reactor, description, name))
+    waiting.addCallbacks(bound.append, failed.append)
+    if failed:
+        failed[0].raiseException()
+    if owner is not None and description.startswith("unix"):
+        for listening in bound:
+            os.chown(listening.raw_address, *owner)
+    return bound
+
+
+def _give_folder(folder: Path, user: int, group: int) -> None:
+    """
+    Make the state folder while there are rights to, for the user that the process becomes; one that is there stays
+    whose it is.
+    """
+    if not folder.exists():
+        folder.mkdir(mode=0o700, parents=True)
+        os.chown(folder, user, group)
+
+
+def one_line(problem: Problem) -> str:
+    """
+    A problem as a sentence, with everything that is wrong.
+    """
+    errors = "; ".join(f"{error.pointer}: {error.message}" for error in problem.errors)
+    return f"{problem.detail} {errors}".strip()
+
+
+def end_before_start(status: int, sentence: str) -> NoReturn:
+    """
+    Give up before the reactor runs.
+    """
+    say(sentence)
+    raise SystemExit(status)
+
+
+def say(sentence: str) -> None:
+    """
+    Tell whoever started the command.  By now C{sys.stderr} is the log, which has it too.
+    """
+    _log.critical("{sentence}", sentence=sentence)
+    print(f"tlsgate: {sentence}", file=sys.__stderr__, flush=True)
+
+
+def machine_names() -> list[str]:
+    """
+    What this machine is called.
+    """
+    name = socket.gethostname()
+    return [name] if name else []
+
+
+def log_destination(text: str) -> Path | int | None:
+    """
+    What C{--access-log} names: a file, the descriptor of standard output, or nothing.
+    """
+    if text == "none":
+        return None
+    return sys.__stdout__.fileno() if text == "-" and sys.__stdout__ is not None else Path(text)
