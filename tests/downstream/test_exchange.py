@@ -314,6 +314,25 @@ def test_another_server_is_asked(bench: Any, tmp_path: Path) -> None:
     assert bench.counters.upstream_failures["app", "http+unix:/gone", "upstream-refused"] == 1
 
 
+def test_a_full_line_is_not_the_only_one(bench: Any, tmp_path: Path) -> None:
+    """
+    Where the picked server has no room another may have; 503 when none has.
+    """
+    [there] = bench.app.upstream.servers
+    other = Server(url="http+unix:/other", scheme="http+unix", host="", port=0, path=there.path)
+    bench.configure(servers=(there, other), selection=Selection.ROUND_ROBIN, max_connections=1, queue=0)
+    first, second = next(iter(bench.groups)).pools
+    clients = [bench.client() for _ in range(3)]
+    clients[0].say(GET)
+    bench.origin()
+    # The turn is the second server's; take it without asking anything.
+    next(iter(bench.groups)).pick(b"")
+    clients[1].say(GET)
+    bench.origin()
+    assert (first.outstanding, second.outstanding) == (1, 1)
+    assert statuses(clients[2].say(GET)) == [503]
+
+
 # The gate's own answers.
 
 

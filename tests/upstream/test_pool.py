@@ -335,6 +335,8 @@ class Accounting(RuleBasedStateMachine):
             connection.dataReceived(ANSWER)
         elif how == "break":
             connection.readConnectionLost()
+            # Whoever is in line gets its place when the connection has really ended.
+            self.bench.spin(1)
         elif how == "release":
             self.pool.release(connection)
         else:

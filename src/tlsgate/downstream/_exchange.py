@@ -194,7 +194,14 @@ class Exchange:
         group = site.group
         key = self._meaning.hash_key(group.settings.hash_key, head.target) if group.hashes() else b""  # type: ignore[union-attr]
         self._pool = pool = group.pick(key, beside)
-        connection = pool.lend(self, head.method, fresh)
+        try:
+            connection = pool.lend(self, head.method, fresh)
+        except NoUpstream:
+            if beside is not None or len(group.pools) < 2:
+                raise
+            # Its line is full; another server may have room.
+            self._ask(pool, fresh)
+            return
         if connection is not None:
             self.connection_lent(connection)
 
