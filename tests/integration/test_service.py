@@ -244,7 +244,9 @@ def test_binds_before_it_drops_its_rights(tmp_path: Path, origin: Origin, interp
         gate.http = port
         assert gate.request("GET", "/echo", secure=False).status == 200
         assert gate.state.stat().st_uid == user
-        processes = gate.call("GET", "/api/v1/status").json["workers"]["processes"]
+        status = gate.call("GET", "/api/v1/status")
+        assert status.status == 200, (status, gate.log()[-3000:])
+        processes = status.json["workers"]["processes"]
         assert gate.process is not None
         for pid in (gate.process.pid, *(each["pid"] for each in processes)):
             assert f"Uid:\t{user}\t{user}\t{user}\t{user}" in Path(f"/proc/{pid}/status").read_text()
