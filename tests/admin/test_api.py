@@ -21,7 +21,7 @@ def test_settings_can_be_sent_back(gate) -> None:
     assert reply.json.keys() >= CHANGE_MEMBERS
 
 
-def test_settings_as_toml(gate) -> None:
+def test_settings_as_toml_for_whoever_accepts_it(gate) -> None:
     """
     The document is TOML for whoever accepts that.
     """
