@@ -44,7 +44,7 @@ run: $(VENV)/.stamp-run
 
 test: lint
 	.ci/system-packages
-	$(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope $(PYTEST_ARGS)
 
 lint: $(VENV)/.stamp-test
 	$(BIN)/ruff check $(CHECKED)

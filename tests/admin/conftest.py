@@ -144,6 +144,7 @@ class Harness:
             state=state,
             ready=lambda: self.is_ready,
             wall=lambda: self.now,
+            served=lambda: {("https", "default"): self.now + 86400},
         )
         self.admin.site.user_of = lambda transport: "root"
         self.secret = self.admin.setup_secret or ""

@@ -9,6 +9,7 @@ from _memory_gate import MemoryGate
 from click.testing import CliRunner
 
 from tlsgate.admin import SetupToken, Tokens
+from tlsgate.admin._tokens import digest_of
 from tlsgate.cli import command
 from tlsgate.settings import FileStore
 
@@ -67,7 +68,7 @@ def test_setup_token(state) -> None:
 
     setup = SetupToken(path, wall=time.time)
     assert setup.offer(Tokens(state / "tokens.json", wall=time.time)) == secret
-    assert setup.matches(secret)
+    assert setup.matches(digest_of(secret))
 
 
 def test_running_gate(tmp_path) -> None:

@@ -49,7 +49,8 @@ def refused(port: int) -> bool:
     """
     try:
         connect(port).close()
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):
+        # Reset: the kernel had taken the connection, and the listener was closed over it.
         return True
     return False
 

@@ -109,14 +109,15 @@ class HealthWatch:
         """
         health = self._group.settings.health
         if healthy:
-            pool.failures = 0
+            pool.failures = pool.failed_checks = 0
             pool.successes += 1
             if not pool.up and pool.successes >= health.successes:
                 self._restore(pool)
             return
         pool.successes = 0
-        pool.failures += 1
-        if pool.up and pool.failures >= health.failures:
+        # Counted apart from exchanges: those that succeed between two checks say nothing of what the checks look at.
+        pool.failed_checks += 1
+        if pool.up and pool.failed_checks >= health.failures:
             self._eject(pool)
 
 

@@ -75,7 +75,8 @@ class ServerPool:
 
     @ivar outstanding: exchanges that have or await a connection.
     @ivar up: may the server be picked?  L{_health} decides.
-    @ivar failures: consecutive failures of exchanges and checks.
+    @ivar failures: consecutive failures of exchanges.
+    @ivar failed_checks: consecutive failures of active checks.
     @ivar successes: consecutive successful checks.
     """
 
@@ -97,6 +98,7 @@ class ServerPool:
         self.outstanding = 0
         self.up = True
         self.failures = 0
+        self.failed_checks = 0
         self.successes = 0
         self.counters = counters
         self._addresses = ServerAddresses(hub.reactor, server)

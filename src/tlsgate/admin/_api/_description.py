@@ -16,7 +16,7 @@ operations = Operations()
     "/api/v1/openapi.json",
     permission=Permission.VIEW_SETTINGS,
     summary="This API as an OpenAPI 3.1 document.",
-    answers={200: {"type": "object"}},
+    answers={200: {"type": "object", "required": ["openapi", "info", "paths"]}},
     local=True,
 )
 async def describe_api(call: Call) -> Answer:
