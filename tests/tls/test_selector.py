@@ -152,3 +152,16 @@ def test_ten_thousand_certificates(certificate) -> None:
     assert changed.explain("h9999.test").names == ("9999",)
     assert took < 1
     assert held < 30e6
+
+
+def test_gives_up_the_contexts_of_replaced_certificates(certificate) -> None:
+    """
+    A thousand swaps of one certificate hold no more contexts than one.
+    """
+    made = selector(certificate("a.test"))
+    for _ in range(3):
+        assert made.select("a.test") is not None
+        assert len(made._contexts) == 1
+        one = certificate("a.test")
+        made = CertificateSelector({one.name: one}, replacing=made)
+    assert len(made._contexts) == 0

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
 import attrs
@@ -66,10 +66,19 @@ class _Contexts:
         self.profile = profile
         self.alpn = alpn
         self.limit = limit
-        self._held: OrderedDict[object, SSL.Context | CertificateRefused] = OrderedDict()
+        self._held: OrderedDict[tuple[tuple[bytes, bytes], ...], SSL.Context | CertificateRefused] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._held)
+
+    def keep(self, certificates: Iterable[ServerCertificate]) -> None:
+        """
+        Give up the contexts of all other certificates: a certificate that was replaced is not asked for again, and
+        its context holds 30 KiB.
+        """
+        kept = {(one.chain, one.staple) for one in certificates}
+        for key in [key for key in self._held if not kept.issuperset(key)]:
+            del self._held[key]
 
     def get(self, certificates: Sequence[ServerCertificate]) -> SSL.Context:
         """
@@ -137,6 +146,8 @@ class CertificateSelector:
             and replacing._contexts.limit == contexts
         ):
             self._contexts: _Contexts = replacing._contexts
+            if replacing.certificates is not certificates:
+                self._contexts.keep(certificates.values())
         else:
             self._contexts = _Contexts(profile, tuple(alpn), contexts)
 
