@@ -14,7 +14,7 @@ import uuid
 from typing import Any
 
 import pytest
-from _clients import unverified
+from _clients import connect_tls, unverified
 from _gate import Answer, GateProcess
 
 #: An upstream that nobody asks anything of.
@@ -444,3 +444,16 @@ def test_history_is_kept_as_long_as_asked(start_gate) -> None:
     assert numbers == [7, 6, 5]
     assert sorted(path.name for path in (gate.state / "generations").iterdir()) == ["000005", "000006", "000007"]
     assert gate.call("POST", "/api/v1/generations/2/rollback").code == "not-found"
+
+
+def test_a_line_too_long_is_a_problem(gate: GateProcess) -> None:
+    """
+    A request line that no head may have is answered, not dropped.
+    """
+    with connect_tls(gate.admin) as connection:
+        connection.sendall(b"GET /api/v1/status?x=%b HTTP/1.1\r\nHost: localhost\r\n\r\n" % (b"a" * 20_000))
+        answer = b""
+        while not answer.endswith(b"}\n") and (piece := connection.recv(65_536)):
+            answer += piece
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in answer

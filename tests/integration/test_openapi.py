@@ -33,7 +33,15 @@ def run(gate: GateProcess, *options: str) -> None:
         [
             *(str(SCHEMATHESIS), "run", f"{url}/api/v1/openapi.json", "--url", url, "--tls-verify", "false"),
             *("--header", f"Authorization: Bearer {gate.token}", "--checks", CHECKS, "--no-color"),
-            *("--suppress-health-check", "all", "--no-shrink", "--continue-on-failure", "--warnings", "off"),
+            *(
+                "--generation-deterministic",
+                "--suppress-health-check",
+                "all",
+                "--no-shrink",
+                "--continue-on-failure",
+                "--warnings",
+                "off",
+            ),
             *("--request-timeout", "20", *options),
         ],
         cwd=gate.folder,

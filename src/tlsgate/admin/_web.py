@@ -30,7 +30,7 @@ from ..problems import Problem
 from ._auth import Peer
 from ._bodies import MAX_CONTENT
 from ._operations import Answer, Source
-from ._problem import to_json
+from ._problem import problem_document, to_json
 from ._service import AdminService, Received
 
 __all__ = ["AdminSite", "user_of_peer"]
@@ -287,6 +287,19 @@ class AdminChannel(http.HTTPChannel):
         if self._deadline is None:
             self._allow(HEAD_TIMEOUT)
         super().lineReceived(line)  # type: ignore[no-untyped-call]  # twisted.web has no types here
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """
+        A request line or field of over 16 KiB is told what is wrong with it, rather than left with a closed connection.
+        """
+        problem = problem_document(Problem("parameter-invalid", "A line of the request's head is longer than 16 KiB."))
+        content = to_json(problem)
+        transport: Any = self.transport
+        transport.write(
+            b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n"
+            b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(content), content)
+        )
+        transport.loseConnection()
 
     def head_arrived(self) -> None:
         """
