@@ -11,8 +11,9 @@ from typing import Any
 
 import attrs
 
+from ..settings import write_private
 from ._ca import new_account_key
-from ._files import private_folder, read_json, write_private
+from ._files import private_folder, read_json
 
 __all__ = ["Account", "Accounts"]
 

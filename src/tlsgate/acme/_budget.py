@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import attrs
 
 from ..problems import Finding, Severity
-from ._files import private_folder, read_json, write_private
+from ..settings import write_private
+from ._files import private_folder, read_json
 
 __all__ = ["LIMITS", "Budget", "Limits"]
 

@@ -13,7 +13,8 @@ from typing import Any, Final, Literal, TypeAlias
 import attrs
 
 from ..certificates import timestamp
-from ._files import private_folder, read_json, write_private
+from ..settings import write_private
+from ._files import private_folder, read_json
 from ._problems import OrderProblem
 
 __all__ = ["FINAL", "Order", "OrderFiles", "OrderRequest", "OrderState", "Step", "Task"]

@@ -18,9 +18,9 @@ import attrs
 
 from ..certificates import timestamp
 from ..problems import Finding, Severity
-from ..settings import StoredCertificate
+from ..settings import StoredCertificate, write_private
 from ..sites import ServerCertificate
-from ._files import private_folder, read_json, write_private
+from ._files import private_folder, read_json
 from ._problems import OrderProblem
 from ._values import Window
 

@@ -21,9 +21,10 @@ from typing import Any, Final
 import attrs
 
 from ..problems import Problem
+from ..settings import write_private
 from ..sites import Network
 
-__all__ = ["TOKEN_PREFIX", "Permission", "SetupToken", "Token", "Tokens", "in_networks", "write_private"]
+__all__ = ["TOKEN_PREFIX", "Permission", "SetupToken", "Token", "Tokens", "in_networks"]
 
 TOKEN_PREFIX: Final = "tlsg_"  # noqa: S105 - what every secret begins with is none
 
@@ -126,30 +127,6 @@ def digest_of(secret: str) -> str:
     What is kept of a secret.
     """
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """
-    Replace a file as a whole, readable by its owner only, and see it safely on the disk.
-
-    @raise OSError: the old content stands.
-    """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 class Tokens:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -18,7 +17,7 @@ from typing import Final
 import attrs
 
 from ..problems import Problem
-from ..settings import Damaged, FileStore, Generation, decode_generation, encode_generation
+from ..settings import Damaged, FileStore, Generation, decode_generation, encode_generation, write_private
 from ._sealing import seal, unseal
 
 __all__ = ["Backup", "make_backup", "read_backup", "restore", "side_files", "write_side_files"]
@@ -159,21 +158,10 @@ def write_side_files(state: Path, files: Mapping[str, bytes]) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    write_private(path, content)
     if path.suffix == ".pem":
         # A certificate: whoever wants to trust the gate may read it.
         path.chmod(0o644)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _is_known(name: str) -> bool:

@@ -17,6 +17,7 @@ from ._interfaces import IStaged, IStore
 from ._json import merge_patch, parse_json
 from ._options import GateOptions, OptionRefused, read_options
 from ._pins import Pins
+from ._private import write_private
 from ._schema import Settings
 from ._secrets import Secret, hide_secrets, keep_secrets
 from ._store import FileStore
@@ -60,4 +61,5 @@ __all__ = [
     "sentences",
     "to_toml",
     "validate_document",
+    "write_private",
 ]

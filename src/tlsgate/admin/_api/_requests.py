@@ -11,12 +11,12 @@ from typing import Any
 
 from ...certificates import known_issuers, match_signed, new_request
 from ...problems import Problem
-from ...settings import Draft
+from ...settings import Draft, write_private
 from .._bodies import media_type, model_content, multipart_content
 from .._changing import changed, make_change
 from .._operations import Answer, Body, Call, Operations
 from .._schemas import CertificateChanged, CsrList, CsrMade, CsrRequest, SignedDocument
-from .._tokens import Permission, write_private
+from .._tokens import Permission
 from ._certificate_parts import UPLOAD_CODES, refuse_files, store
 from ._entries import CHANGE_CODES
 from ._shown import shown_certificate
