@@ -137,6 +137,7 @@ class Exchange:
         meaning = fields.memo
         if meaning is None or meaning.routes is not plane.routes:
             meaning = fields.memo = RequestMeaning(fields, channel, plane)
+            channel.binding.remember(channel.peer_ip, fields)
         self._meaning = meaning
         self.request_id = meaning.request_id or plane.next_request_id()
         if head.minor:

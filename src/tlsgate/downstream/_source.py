@@ -6,14 +6,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..http1 import ProtocolViolation, RequestHead
+from ..http1 import Fields, ProtocolViolation, RequestHead
 from ._answers import answer
 from ._channel import Channel
 
 if TYPE_CHECKING:
     from ._plane import Plane
+    from ._routing import Routes
 
 __all__ = ["ChannelSource", "PlainOnTLS"]
+
+#: The clients of a binding whose last field sections are remembered, and the longest one that is.  With what each comes
+#: to that is up to two megabytes.
+REMEMBERED_CLIENTS = 256
+REMEMBERED_BYTES = 2048
 
 
 class ChannelSource:
@@ -26,7 +32,7 @@ class ChannelSource:
     @ivar strict: refuse a host of another site than the server name's.
     """
 
-    __slots__ = ("_plane", "name", "port", "secure", "strict")
+    __slots__ = ("_plane", "_remembered", "_routes", "name", "port", "secure", "strict")
 
     def __init__(self, plane: Plane, name: str, *, secure: bool, port: int, strict: bool = False) -> None:
         self._plane = plane
@@ -34,12 +40,36 @@ class ChannelSource:
         self.secure = secure
         self.port = port
         self.strict = strict
+        self._remembered: dict[str, Fields] = {}
+        self._routes: Routes = plane.routes
 
     def channel(self, peer: Any) -> Channel:
         """
         The protocol of a client's connection.
         """
-        return Channel(self._plane, self, peer)
+        channel = Channel(self._plane, self, peer)
+        fields = self._remembered.get(channel.peer_ip)
+        if fields is not None and self._routes is self._plane.routes and not self.strict:
+            channel.reader.expect(fields)
+        return channel
+
+    def remember(self, peer_ip: str, fields: Fields) -> None:
+        """
+        A client's fields and what they mean, for its next connection: most send the same again.
+
+        @param fields: with a L{RequestMeaning<_meaning.RequestMeaning>} of the present routes.
+        """
+        # Without a Host, or with strict, what they mean depends on the connection's own address or server name.
+        if len(fields.raw) > REMEMBERED_BYTES or self.strict or not fields.hosts:
+            return
+        remembered, routes = self._remembered, self._plane.routes
+        if routes is not self._routes:
+            # Each keeps the routes alive that it was worked out with.
+            remembered.clear()
+            self._routes = routes
+        elif len(remembered) >= REMEMBERED_CLIENTS and peer_ip not in remembered:
+            del remembered[next(iter(remembered))]
+        remembered[peer_ip] = fields
 
     def plain_on_tls(self, peer: Any) -> Channel:
         """

@@ -80,6 +80,15 @@ class _Reader:
         self._scanned = 0
         self._fields: Fields | None = None
 
+    def expect(self, fields: Fields) -> None:
+        """
+        Compare the first field section with one that another connection sent: if its bytes are the same, so are its
+        fields.
+
+        @param fields: read within the same limits.
+        """
+        self._fields = fields
+
     @property
     def buffered(self) -> int:
         """

@@ -5,6 +5,7 @@ Server names: one spelling for each, and what a certificate's name covers.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
@@ -22,6 +23,8 @@ HOST_NAME: Final = re.compile(r"(?:\*\.)?[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0
 ADDRESS: Final = re.compile(r"[0-9.]+|[0-9a-f.:]*:[0-9a-f.:]*")
 
 
+# Clients ask for the same few names in every handshake.
+@lru_cache(maxsize=1024)
 def normalise(name: str | bytes) -> str:
     """
     The one spelling of a server name: A-labels in lower case without a trailing dot, or an address without brackets.
