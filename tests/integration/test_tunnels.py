@@ -4,22 +4,32 @@ Tunnels through a real gate: WebSocket by a library on both sides, and any other
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
+import resource
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from _certificates import make_pair
+from _certificates import Pair, make_pair
 from _clients import connect, connect_tls, served_fingerprint, unverified
 from _gate import GateProcess
 from _raw import Stage, abort, exactly, head_of, site, until, until_closed, upstream
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as many_websockets
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect as websocket
-from websockets.sync.server import ServerConnection, serve
+
+#: How many tunnels are open at the same time, and how many of them are opened together.
+TUNNELS = 1000
+AT_ONCE = 50
 
 UPGRADE = b"GET /t HTTP/1.1\r\nHost: raw\r\nConnection: Upgrade\r\nUpgrade: other/1\r\n\r\n"
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other/1\r\nX-Kept: 1\r\n\r\n"
@@ -34,15 +44,39 @@ def stage() -> Iterator[Stage]:
         yield stage
 
 
-def echoing(connection: ServerConnection) -> None:
+async def echoing(connection: ServerConnection) -> None:
     """
     Say everything back; C{bye} ends it from this side.
     """
-    for said in connection:
+    async for said in connection:
         if said == "bye":
-            connection.close(4000, "bye")
+            await connection.close(4000, "bye")
         else:
-            connection.send(said)
+            await connection.send(said)
+
+
+@contextlib.contextmanager
+def websocket_server() -> Iterator[int]:
+    """
+    The library's server in a thread of its own; yields its port.
+    """
+    loop = asyncio.new_event_loop()
+    port: Future[int] = Future()
+    over = asyncio.Event()
+
+    async def run() -> None:
+        async with serve(echoing, "127.0.0.1", 0, max_size=None, ping_interval=None) as server:
+            port.set_result(next(iter(server.sockets)).getsockname()[1])
+            await over.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
+    thread.start()
+    try:
+        yield port.result(10)
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join()
+        loop.close()
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +85,10 @@ def gate(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gat
     A gate in front of a WebSocket server and of a stage.
     """
     logging.getLogger("websockets.server").setLevel(logging.CRITICAL)
-    with serve(echoing, "127.0.0.1", 0, max_size=None) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with websocket_server() as port:
         initial = (
             "[timeouts]\ntunnel = 60\nidle = 1\n"
-            + upstream("app", f"http://127.0.0.1:{server.socket.getsockname()[1]}")
+            + upstream("app", f"http://127.0.0.1:{port}")
             + upstream("raw", stage.url)
             + site("default", "app", "*")
             + site("raw", "raw")
@@ -102,29 +135,69 @@ def test_closing_handshake(gate: GateProcess, who: str) -> None:
     assert time.monotonic() - begun < 2
 
 
-def test_tunnels_survive_swaps_and_changes(gate: GateProcess, tmp_path: Path) -> None:
+def test_a_thousand_tunnels_survive_swaps_and_changes(gate: GateProcess, tmp_path: Path, descriptors: None) -> None:
     """
-    Fifty open tunnels, a new certificate and new settings: none closes.
+    A thousand open tunnels, a new certificate and new settings, their server's leaving among them: none closes.
     """
-    with contextlib.ExitStack() as stack:
-        tunnels = [stack.enter_context(open_websocket(gate, secure=number % 2 == 0)) for number in range(50)]
-        pair = make_pair(tmp_path)
-        assert gate.upload(pair).status == 200
-        assert served_fingerprint(gate.https) == pair.fingerprint
-        changed = gate.call("PATCH", "/api/v1/settings", {"limits": {"interim": 31}})
-        assert changed.status == 200, changed
-        for number, tunnel in enumerate(tunnels):
-            tunnel.send(str(number))
-            assert tunnel.recv(5) == str(number)
-        # Its server leaves the settings; what is open goes on.
-        moved = gate.call("PUT", "/api/v1/upstreams/app", {"servers": [{"url": "http://127.0.0.1:1"}]})
-        assert moved.status in (200, 201), moved
-        assert gate.get("/").status == 502
-        for number, tunnel in enumerate(tunnels):
-            tunnel.send(str(number))
-            assert tunnel.recv(5) == str(number)
-    back = gate.call("POST", f"/api/v1/generations/{changed.json['generation']}/rollback", {})
+    changed = asyncio.run(asyncio.wait_for(outlive_changes(gate, make_pair(tmp_path)), 120))
+    back = gate.call("POST", f"/api/v1/generations/{changed}/rollback", {})
     assert back.status == 200, back
+
+
+@pytest.fixture
+def descriptors() -> Iterator[None]:
+    """
+    As many as the system allows: a client and a server of each tunnel are in this process.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def outlive_changes(gate: GateProcess, pair: Pair) -> int:
+    """
+    Open tunnels, change what can be changed, and speak through each one after each change.
+
+    @return: a generation to go back to.
+    """
+    context = unverified()
+    urls = ((f"wss://localhost:{gate.https}/", context), (f"ws://localhost:{gate.http}/", None))
+
+    async def say(number: int, tunnel: ClientConnection) -> None:
+        await tunnel.send(str(number))
+        assert await tunnel.recv() == str(number)
+
+    async def say_all() -> None:
+        await asyncio.gather(*(say(number, tunnel) for number, tunnel in enumerate(tunnels)))
+
+    tunnels: list[ClientConnection] = []
+    while len(tunnels) < TUNNELS:
+        opening = (async_websocket(*urls[number % 2]) for number in range(AT_ONCE))
+        tunnels += await asyncio.gather(*opening)
+    await say_all()
+    assert (await asyncio.to_thread(gate.upload, pair)).status == 200
+    assert await asyncio.to_thread(served_fingerprint, gate.https) == pair.fingerprint
+    await say_all()
+    changed = await asyncio.to_thread(gate.call, "PATCH", "/api/v1/settings", {"limits": {"interim": 31}})
+    assert changed.status == 200, changed
+    await say_all()
+    # Its server leaves the settings; what is open goes on.
+    away = {"servers": [{"url": "http://127.0.0.1:1"}]}
+    moved = await asyncio.to_thread(gate.call, "PUT", "/api/v1/upstreams/app", away)
+    assert moved.status in (200, 201), moved
+    assert (await asyncio.to_thread(gate.get, "/")).status == 502
+    await say_all()
+    await asyncio.gather(*(tunnel.close() for tunnel in tunnels))
+    generation: int = changed.json["generation"]
+    return generation
+
+
+async def async_websocket(url: str, context: ssl.SSLContext | None) -> ClientConnection:
+    """
+    A connection of the library's, one of many.
+    """
+    return await many_websockets(url, ssl=context, compression=None, ping_interval=None, open_timeout=30)
 
 
 def joined(gate: GateProcess, stage: Stage, script, secure: bool) -> socket.socket:
