@@ -77,6 +77,7 @@ STATUS_OF_CODE: Final[dict[str, int]] = {
     "missing-part": 400,
     "malformed-multipart": 400,
     "malformed-json": 400,
+    "malformed-request": 400,
     "certificate-unreadable": 400,
     "key-unreadable": 400,
     "backup-unreadable": 400,

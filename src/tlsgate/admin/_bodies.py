@@ -15,10 +15,7 @@ from ..problems import Problem, ProblemError
 from ..settings import parse_json
 from ._operations import Call
 
-__all__ = ["MAX_CONTENT", "json_content", "json_object", "media_type", "model_content", "multipart_content"]
-
-#: Bytes of a request's content.
-MAX_CONTENT: Final = 1024 * 1024
+__all__ = ["json_content", "json_object", "media_type", "model_content", "multipart_content"]
 
 MAX_PARTS: Final = 16
 
@@ -114,7 +111,7 @@ def multipart_content(call: Call, parts: Mapping[str, str]) -> dict[str, list[by
             boundary,
             content_length=len(call.content),
             max_segment_count=MAX_PARTS,
-            max_segment_size=MAX_CONTENT,
+            max_segment_size=max(1, len(call.content)),
             strict=True,
         ) as parser:
             chunks: list[bytes] = []

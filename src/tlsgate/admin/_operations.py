@@ -21,7 +21,10 @@ from ._tokens import Permission
 if TYPE_CHECKING:
     from ._control import Control
 
-__all__ = ["Answer", "Body", "Call", "Operation", "Operations", "Parameter", "Schema", "Source"]
+__all__ = ["MAX_CONTENT", "Answer", "Body", "Call", "Operation", "Operations", "Parameter", "Schema", "Source"]
+
+#: Bytes of a request's content, for operations that say nothing else.
+MAX_CONTENT: Final = 1024 * 1024
 
 #: A pydantic model, or a JSON Schema where the settings' own schema is meant.
 Schema: TypeAlias = type[BaseModel] | Mapping[str, Any]
@@ -138,12 +141,14 @@ class Body:
     @ivar parts: name of each part to its description, for C{multipart/form-data}; empty if it may not be that.
     @ivar media: the JSON media types that are taken.
     @ivar required: must there be content?
+    @ivar largest: how many bytes it may have; more than L{MAX_CONTENT} is read only from whom may use the operation.
     """
 
     json: Schema | None = None
     parts: Mapping[str, str] = attrs.field(factory=dict)
     media: tuple[str, ...] = ("application/json",)
     required: bool = True
+    largest: int = MAX_CONTENT
 
 
 @attrs.frozen(kw_only=True)

@@ -20,7 +20,7 @@ from ._auth import ANYONE, Authenticator, Peer, Principal
 from ._control import Control
 from ._guarding import Guard
 from ._idempotency import Remembered
-from ._operations import Answer, Call, Operation, Operations
+from ._operations import MAX_CONTENT, Answer, Call, Operation, Operations
 from ._problem import PROBLEM_JSON, problem_document, problem_fields
 from ._query import read_if_match, read_query
 from ._session import CSRF_FIELD, UNATTENDED_FIELD, cookie_in
@@ -129,6 +129,21 @@ class AdminService:
         """
         if _is_audited(problem):
             self._audit(received, _Trail(), problem.status, code=problem.code, detail=problem.detail)
+
+    def largest_content(self, received: Received) -> int:
+        """
+        How many bytes of content a request may carry, by its head.  More than L{MAX_CONTENT} only for whom may use the
+        operation.
+
+        @raise Problem: they may not.
+        """
+        matched = self._operations.match(received.path)
+        operation = matched[0].get(received.method) if matched is not None else None
+        if operation is None or operation.body is None or operation.body.largest <= MAX_CONTENT:
+            return MAX_CONTENT
+        self._guard.check(received.method, received.peer, received.lines("host"), received.lines("origin"))
+        self._authorize(self._authenticate(received, operation), operation)
+        return operation.body.largest
 
     async def _answer(self, received: Received, trail: _Trail) -> Answer:
         peer = received.peer

@@ -19,19 +19,19 @@ from typing import Any, Final
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http, resource, server
-from zope.interface import implementer
 
 from ..problems import Problem
 from ._auth import Peer
-from ._bodies import MAX_CONTENT
-from ._operations import Answer, Source
-from ._problem import problem_document, to_json
+from ._malformed import RefusingTransport, malformed_answer
+from ._operations import MAX_CONTENT, Answer
+from ._problem import to_json
 from ._service import AdminService, Received
+from ._streaming import Streaming
 
 __all__ = ["AdminSite", "user_of_peer"]
 
@@ -43,11 +43,19 @@ CONTENT_TIMEOUT: Final = 60.0
 #: TCP connections at once; those of the UNIX socket are not counted, so that its owner is never locked out.
 MAX_CONNECTIONS: Final = 256
 
+#: Bytes a second that a content larger than most must come in with, beyond the time that every content has.
+SLOWEST: Final = 256 * 1024
+
 #: Bytes of content, from a client that does not stop at the refusal, that are read and dropped so that it can read it.
 MAX_DROPPED: Final = 8 * MAX_CONTENT
 
-#: Seconds between comments on a stream of events: keeps proxies and NAT from forgetting the connection.
-HEARTBEAT: Final = 15.0
+#: What is wrong with what is no HTTP, by the part in which twisted.web's parser found it.
+NO_REQUEST: Final = "The request line is not METHOD, target and HTTP version with a space between, or is over 16 KiB."
+NO_HEAD: Final = (
+    "The request's head is malformed: a field that is no NAME: VALUE, over 100 of them, 32 KiB or a line over 16 KiB, or "
+    "a Content-Length or Transfer-Encoding that says nothing clear."
+)
+NO_CONTENT: Final = "The request's chunked content is malformed."
 
 
 def user_of_peer(transport: Any) -> str:
@@ -74,6 +82,7 @@ class AdminRequest(server.Request):
     channel: Any
     _content: BytesIO | None = None
     _arrived = 0
+    _largest = MAX_CONTENT
     _refusal: Problem | None = None
     _gone = False
 
@@ -84,34 +93,51 @@ class AdminRequest(server.Request):
         self._content = BytesIO()
         # twisted.web closes this itself when the request is done.
         self.content = self._content
+        self.method, self.uri = self.channel.first_words()
+        self.path = self.uri.partition(b"?")[0]
         self.channel.head_arrived()
         if length is not None and length > MAX_CONTENT:
-            # A client that waits for 100 (Continue) is refused before it sends.
-            self.requestHeaders.removeHeader(b"Expect")
-            self._too_large()
+            self._make_room(length)
 
     def handleContentChunk(self, data: bytes) -> None:
         """
         More of the content arrived.
         """
         self._arrived += len(data)
-        if self._arrived > MAX_DROPPED:
-            self.channel.give_up()
-        elif self._refusal is None and self._arrived > MAX_CONTENT:
-            self._too_large()
-        elif self._refusal is None and self._content is not None:
+        if self._refusal is None and self._arrived > self._largest:
+            self._make_room(self._arrived)
+        if self._refusal is None and self._content is not None:
             self._content.write(data)
+        elif self._arrived > MAX_DROPPED:
+            self.channel.give_up()
 
-    def _too_large(self) -> None:
+    def _make_room(self, size: int) -> None:
+        """
+        More than most operations take: is there one that does, and may whoever sends it use it?  Asked before it is
+        read, so that nobody else can fill the memory.
+        """
+        site: AdminSite = self.channel.site
+        try:
+            self._largest = site.service.largest_content(self._as_received())
+            if size > self._largest:
+                raise Problem("too-large", f"A request may carry {self._largest} bytes here.")
+        except Problem as problem:
+            self._refuse(problem)
+        else:
+            self.channel.head_arrived(self._largest / SLOWEST)
+
+    def _refuse(self, problem: Problem) -> None:
         """
         Say so at once; what else arrives is dropped, and the connection ends after it.
         """
+        # A client that waits for 100 (Continue) is refused before it sends.
+        self.requestHeaders.removeHeader(b"Expect")
         self._content = None
-        self._refusal = Problem("too-large", f"A request may carry {MAX_CONTENT} bytes.")
+        self._refusal = problem
         self.clientproto = b"HTTP/1.1"
         self.channel.persistent = 0
         site: AdminSite = self.channel.site
-        self._write(site.service.refusal(self._refusal))
+        self._write(site.service.refusal(problem))
 
     def emit(self, content: bytes) -> None:
         """
@@ -167,7 +193,7 @@ class AdminRequest(server.Request):
         if answer.source is None or self.method == b"HEAD":
             self.end()
         else:
-            _Streaming(self, answer.source, self.channel.site.call_later).start()
+            Streaming(self, answer.source, self.channel.site.call_later).start()
 
     def _write(self, answer: Answer) -> None:
         content = answer.content if answer.document is None else to_json(answer.document)
@@ -191,55 +217,6 @@ class AdminRequest(server.Request):
         self.emit(content)
 
 
-@implementer(IPushProducer)
-class _Streaming:
-    """
-    Sends what a source yields for as long as the client listens and reads.
-    """
-
-    def __init__(self, request: AdminRequest, source: Source, call_later: Callable[..., IDelayedCall]) -> None:
-        self._request = request
-        self._source = source
-        self._call_later = call_later
-        self._paused = False
-        self._stop: Callable[[], None] | None = None
-        self._heartbeat: IDelayedCall | None = None
-
-    def start(self) -> None:
-        self._request.registerProducer(self, True)  # type: ignore[no-untyped-call]  # twisted.web has no types here
-        self._request.notifyFinish().addBoth(lambda _: self.stopProducing())
-        self._stop = self._source.listen(self._more)
-        self._beat()
-
-    def _beat(self) -> None:
-        if not self._paused:
-            self._request.emit(b": \n\n")
-        self._more()
-        self._heartbeat = self._call_later(HEARTBEAT, self._beat)
-
-    def _more(self) -> None:
-        # A reader that is too slow misses what the source does not keep for it; nothing piles up here.
-        if not self._paused and (content := self._source.pull()):
-            self._request.emit(content)
-
-    def pauseProducing(self) -> None:
-        self._paused = True
-
-    def resumeProducing(self) -> None:
-        self._paused = False
-        self._more()
-
-    def stopProducing(self) -> None:
-        self._paused = True
-        if self._stop is not None:
-            self._stop()
-            self._stop = None
-        if self._heartbeat is not None:
-            if self._heartbeat.active():
-                self._heartbeat.cancel()
-            self._heartbeat = None
-
-
 class AdminChannel(http.HTTPChannel):
     """
     A connection to the listener: knows who is at its other end, and has a deadline for each request.
@@ -252,6 +229,14 @@ class AdminChannel(http.HTTPChannel):
     maxHeaders = 100
     _deadline: IDelayedCall | None = None
     _counted = False
+    _first: bytes | None = None
+    _wrong = NO_REQUEST
+
+    def makeConnection(self, transport: Any) -> None:
+        """
+        Somebody connected; see L{RefusingTransport}.
+        """
+        super().makeConnection(RefusingTransport(transport, self._refusal))  # type: ignore[no-untyped-call]  # twisted.web has no types here
 
     def connectionMade(self) -> None:
         """
@@ -277,8 +262,13 @@ class AdminChannel(http.HTTPChannel):
         return Peer(address="unix", user=self.site.user_of(self.transport), connected_at=connected_at)
 
     def _allow(self, seconds: float) -> None:
-        self.request_arrived()
+        self._end_deadline()
         self._deadline = self.site.call_later(seconds, self.give_up)
+
+    def _end_deadline(self) -> None:
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+        self._deadline = None
 
     def lineReceived(self, line: bytes) -> None:
         """
@@ -286,40 +276,55 @@ class AdminChannel(http.HTTPChannel):
         """
         if self._deadline is None:
             self._allow(HEAD_TIMEOUT)
+        is_first = self._first is None and bool(line)
+        if is_first:
+            self._first = line
         super().lineReceived(line)  # type: ignore[no-untyped-call]  # twisted.web has no types here
+        if is_first:
+            self._wrong = NO_HEAD
+
+    def first_words(self) -> tuple[bytes, bytes]:
+        """
+        Method and target of the request whose head is complete.
+        """
+        method, target, _ = (self._first or b"").split(b" ")
+        return method, target
 
     def lineLengthExceeded(self, line: bytes) -> None:
         """
         A request line or field of over 16 KiB is told what is wrong with it, rather than left with a closed connection.
         """
-        problem = problem_document(Problem("parameter-invalid", "A line of the request's head is longer than 16 KiB."))
-        content = to_json(problem)
         transport: Any = self.transport
-        transport.write(
-            b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n"
-            b"Content-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(content), content)
-        )
+        transport.write(self._refusal())
         transport.loseConnection()
 
-    def head_arrived(self) -> None:
+    def _refusal(self) -> bytes:
+        # After the head of an answer, another one would be taken for its content.
+        answered = any(request.startedWriting for request in self.requests)
+        return b"" if answered else malformed_answer(self._wrong)
+
+    def head_arrived(self, more: float = 0.0) -> None:
         """
         The head is complete; the content has a deadline of its own.
+
+        @param more: seconds beyond those that every content has.
         """
-        self._allow(CONTENT_TIMEOUT)
+        self._wrong = NO_CONTENT
+        self._allow(CONTENT_TIMEOUT + more)
 
     def request_arrived(self) -> None:
         """
         The request is complete; its answer may take as long as it takes.
         """
-        if self._deadline is not None and self._deadline.active():
-            self._deadline.cancel()
-        self._deadline = None
+        self._end_deadline()
+        self._first = None
+        self._wrong = NO_REQUEST
 
     def give_up(self) -> None:
         """
         The peer is too slow, or sends too much, or is one too many.
         """
-        self.request_arrived()
+        self._end_deadline()
         transport: Any = self.transport
         transport.abortConnection()
 
@@ -327,7 +332,7 @@ class AdminChannel(http.HTTPChannel):
         """
         The connection ended.
         """
-        self.request_arrived()
+        self._end_deadline()
         if self._counted:
             self._counted = False
             self.site.connections -= 1

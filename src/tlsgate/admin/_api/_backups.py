@@ -24,6 +24,9 @@ operations = Operations()
 #: Of a node that runs already these stay its own: its administrators trust this CA, and tokens are added one by one.
 OWN: Final = frozenset({"tokens.json", "admin-ca.key", "admin-ca.pem"})
 
+#: Bytes of a backup that a running gate takes: some ten thousand certificates.
+LARGEST: Final = 64 * 1024 * 1024
+
 PARTS: Final[Mapping[str, str]] = {
     "backup": "The file that POST /api/v1/export answered.",
     "passphrase": "The one that it was made with.",
@@ -93,7 +96,7 @@ async def export_node(call: Call) -> Answer:
     "/api/v1/import",
     permission=Permission.ADMIN,
     summary="Make this node what a backup holds; its own tokens and its admin CA stay.",
-    body=Body(parts=PARTS),
+    body=Body(parts=PARTS, largest=LARGEST),
     answers={200: ImportChanged},
     codes=(*CHANGE_CODES, "missing-part", "in-use", "backup-unreadable", "wrong-password"),
     change=True,
@@ -102,12 +105,13 @@ async def import_node(call: Call) -> Answer:
     """
     Restore a backup: settings and certificates as one change, then what stands beside them.
     """
-    form = multipart_content(call, PARTS)
+    control = call.control
+    # Parting many megabytes takes long enough for others to notice.
+    form: dict[str, list[bytes]] = await control.changes.in_thread(multipart_content, call, PARTS)
     for part in PARTS:
         if len(form.get(part, ())) != 1:
             raise Problem("missing-part", f"Send the part “{part}” once.")
     passphrase = form["passphrase"][0].decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
-    control = call.control
     backup: Backup = await control.changes.in_thread(read_backup, form["backup"][0], passphrase)
     generation = backup.generation
 
