@@ -9,6 +9,7 @@ import argparse
 import http.client
 import json
 import os
+import resource
 import select
 import socket
 import ssl
@@ -61,6 +62,14 @@ class ClientProcess:
             raise Unavailable(f"the client ended with status {self.process.wait()}")
         seen: Seen = json.loads(text)
         return seen
+
+    def last(self) -> Seen:
+        """
+        Tell it that enough was measured; its last result.
+        """
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        return self.line()
 
     def stop(self) -> None:
         """
@@ -171,6 +180,8 @@ def hold(chosen: argparse.Namespace) -> Seen:
     Open connections, use each once, keep them open until standard input ends.  The client forgets its own TLS state
     at once: thousands of them would need more memory than the proxy that is measured.
     """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     context, held = _context(), []
     for _ in range(chosen.connections):
         plain = _connect_plain(chosen.port)
@@ -184,8 +195,10 @@ def hold(chosen: argparse.Namespace) -> Seen:
         held.append(plain)
     print(json.dumps({"held": len(held)}), flush=True)
     sys.stdin.read()
-    gone = sum(bool(select.select([plain], [], [], 0)[0]) for plain in held[:500])
-    return {"closed": float(gone)}
+    ends = select.poll()
+    for plain in held:
+        ends.register(plain, select.POLLRDHUP)
+    return {"closed": float(len(ends.poll(0)))}
 
 
 def _pump(plain: socket.socket, inward: ssl.MemoryBIO, outward: ssl.MemoryBIO, step: Callable[[], T]) -> T:

@@ -309,6 +309,9 @@ class Gate(Peer):
             f"""
 certificates_folder = "{folder or ""}"
 
+[timeouts]
+idle = 600
+
 [[binding]]
 name = "https"
 scheme = "https"

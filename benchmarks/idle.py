@@ -1,5 +1,5 @@
 """
-Memory held by idle TLS connections that were used once.
+Memory held by idle TLS connections that were used once, and whether the proxy still answers others.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ._rounds import Options, bench
 
 def measure(peer: Peer, options: Options, count: int) -> Figure:
     """
-    Memory with the connections open, less memory before, by their number.
+    Memory with the connections open, less memory before, by their number; then a second of other clients' exchanges.
     """
     # What the first connections allocate once is no connection's cost.
     run_client(peer.work.folder, options.load_core, "handshakes", peer.port, seconds=0.5)
@@ -25,6 +25,9 @@ def measure(peer: Peer, options: Options, count: int) -> Figure:
         time.sleep(1)
         grown = peer.process.memory() - before
         more = {"held": held, "descriptors": float(peer.process.descriptors() - descriptors), "MB": grown / 1e6}
+        others = run_client(peer.work.folder, options.load_core, "steady", peer.port, connections=2, seconds=1.0)
+        more |= {"others' exchanges": others["requests"], "failures": others["failures"]}
+        more["closed"] = holding.last()["closed"]
     return Figure(cost=grown / held / 1024, more=more)
 
 

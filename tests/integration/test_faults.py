@@ -6,19 +6,18 @@ client's failure is noticed upstream.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import resource
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from _clients import connect, connect_tls, converse, free_port
 from _gate import GateProcess
 from _origin import Origin, response
+from _process import cpu_seconds, descriptors, resident
 from _raw import Stage, abort, head_of, message, site, until, until_closed, upstream
 
 GET = b"GET / HTTP/1.1\r\nHost: raw\r\n\r\n"
@@ -473,7 +472,7 @@ def test_descriptors_run_out(start_gate, origin: Origin) -> None:
     with gate.connection() as kept:
         kept.request("GET", "/a")
         assert kept.getresponse().read()
-        used = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        used = descriptors(pid)
         limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 12, limits[1]))
         crowd = [connect(gate.http) for _ in range(60)]
@@ -487,21 +486,6 @@ def test_descriptors_run_out(start_gate, origin: Origin) -> None:
             client.close()
         assert until(lambda: b"HTTP/1.1 200" in converse(connect(gate.http), LAST, timeout=1).received, 8)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
-
-
-def cpu_seconds(pid: int) -> float:
-    """
-    Used by a process so far.
-    """
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def resident(pid: int) -> int:
-    """
-    Bytes of memory in use.
-    """
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_memory_is_bounded(gate: GateProcess, stage: Stage) -> None:
