@@ -170,13 +170,15 @@ class _Room:
         request = OrderRequest(**{**asked.model_dump(), "names": tuple(names)})
         call.principal.require_hosts(name.lower() for name in names)
         self._require_stored(call, asked.name)
-        if call.query.get("dry_run"):
-            found = await self._acme.preflight(request)
-            return Answer(document={"findings": [finding.as_json() for finding in found]})
-        order = await self._acme.order(request, author=call.principal.name)
         sent = asked.model_dump(exclude_unset=True)
         options = [*(f"--names={name}" for name in names), *settings_options({**sent, "names": {}})]
-        return _began(call, order, ["certificate", "acme", *options], sent)
+        command = ["certificate", "acme", *options]
+        if call.query.get("dry_run"):
+            found = await self._acme.preflight(request)
+            script = script_of(call, command, document=sent)
+            return Answer(document={"findings": [finding.as_json() for finding in found], "script": script})
+        order = await self._acme.order(request, author=call.principal.name)
+        return _began(call, order, command, sent)
 
     async def renew_certificate(self, call: Call) -> Answer:
         """

@@ -98,10 +98,11 @@ class OrderList(Shown):
 
 class PreflightShown(Shown):
     """
-    What an order would meet.
+    What an order would meet, and the order as a command.
     """
 
     findings: list[FindingShown]
+    script: Script
 
 
 class AcmeShown(Shown):
