@@ -21,11 +21,13 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
+from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 
 from .acme import Acme, make_acme
 from .admin import Admin, Events, acme_operations, listen_on_socket, listen_with_tls, make_admin
 from .alerts import Alerts, make_alerts
+from .application_log import ApplicationLog
 from .certificates import LocalAuthority
 from .changes import Changes, Probe, first_generation
 from .demo import listen_with_demo
@@ -33,7 +35,7 @@ from .interfaces import ApplyFailed
 from .listeners import ListeningSocket
 from .problems import Finding, Problem
 from .settings import FileStore, GateOptions, OptionRefused
-from .startup import bind_first, end_before_start, log_destination, machine_names, one_line, say
+from .startup import bind_first, end_before_start, first_settings, log_destination, machine_names, one_line, say
 from .watching import Watching, make_watching
 from .workers import (
     LocalPlane,
@@ -58,12 +60,17 @@ class GateService(Service):
     A gate: everything that one C{twistd tlsgate} is.
     """
 
-    def __init__(self, options: GateOptions, reactor: Any, owner: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self, options: GateOptions, reactor: Any, log: ApplicationLog, owner: tuple[int, int] | None = None
+    ) -> None:
         """
+        @param log: what twistd logs through.
         @param owner: the user and group that the process becomes after C{privilegedStartService}, if it does.
         """
         self._options = options
         self._reactor = reactor
+        self._log = log
+        self._log_level = "info"
         self._owner = owner
         self._workers = core_count() if options.workers is None else options.workers
         self._manager = ServiceManager.from_environment(os.environ, os.getpid())
@@ -82,6 +89,14 @@ class GateService(Service):
 
     # Start.
 
+    def setServiceParent(self, parent: Any) -> None:
+        """
+        Become what twistd runs, and what it logs through.
+        """
+        super().setServiceParent(parent)  # type: ignore[no-untyped-call]  # Twisted has no types here
+        if isinstance(parent, Componentized):
+            self._log.attach(parent)
+
     def privilegedStartService(self) -> None:
         """
         Bind the ports, with the rights that the process has now.
@@ -90,7 +105,10 @@ class GateService(Service):
         forbid_core_dumps()
         raise_descriptor_limit()
         try:
-            self._sockets = bind_first(self._options, self._store, self._reactor, self._owner)
+            settings = first_settings(self._options, self._store)
+            self._log.configure(settings.log.level, settings.log.format)
+            self._log_level = settings.log.level
+            self._sockets = bind_first(settings, self._options.state, self._reactor, self._owner)
         except (ApplyFailed, OSError) as failed:
             end_before_start(1, str(failed))
         except Problem as problem:
@@ -128,12 +146,15 @@ class GateService(Service):
     async def _start(self) -> None:
         # The processes start while this one reads what they will serve.
         self._plane = plane = self._make_plane()
+        plane.set_log_level(self._log_level)
         plane.start()
         await self._in_thread(self._store.open)
         self._ports.append(listen_with_demo(self._reactor, self._options.state / "demo.sock"))
         self._watching = watching = self._make_watching(plane)
         self._changes = changes = self._make_changes(plane, watching)
         await changes.start()
+        self._follow_log_settings()
+        changes.subscribe(lambda _: self._follow_log_settings())
         self._acme = acme = make_acme(
             reactor=self._reactor,
             changes=changes,
@@ -158,6 +179,13 @@ class GateService(Service):
         )
         self._alerts.start(changes, self._reactor)
         self._say_ready(self._admin.setup_secret)
+
+    def _follow_log_settings(self) -> None:
+        assert self._changes is not None
+        assert self._plane is not None
+        wanted = self._changes.effective.log
+        self._log.configure(wanted.level, wanted.format)
+        self._plane.set_log_level(wanted.level)
 
     def _alert_findings(self) -> Iterable[Finding]:
         return () if self._alerts is None else self._alerts.findings()
@@ -294,7 +322,11 @@ class GateService(Service):
     def _reopen_logs(self) -> None:
         if self._plane is not None:
             self._plane.reopen_logs()
-        _log.info("The access log was opened again")
+        try:
+            self._log.reopen()
+        except OSError as reason:
+            _log.error("The log cannot be opened again and goes on to where it went: {reason}", reason=reason)
+        _log.info("The logs were opened again")
 
     def _reload(self) -> None:
         if not self._ready:
@@ -318,6 +350,7 @@ class GateService(Service):
             _log.error("The settings were read again and cannot be served: {reason}", reason=reason)
         else:
             self._options = options
+            self._follow_log_settings()
             last_change.successful, last_change.succeeded_at = True, time.time()
             _log.info("The settings were read again and are served")
         finally:
@@ -361,12 +394,13 @@ class GateService(Service):
         self._manager.stop()
 
 
-def make_service(options: GateOptions, owner: tuple[int, int] | None = None) -> IService:
+def make_service(options: GateOptions, log: ApplicationLog, owner: tuple[int, int] | None = None) -> IService:
     """
     The service for C{twistd}.
 
+    @param log: what twistd logs through.
     @param owner: the user and group of C{--uid} and C{--gid}.
     """
     from twisted.internet import reactor
 
-    return GateService(options, reactor, owner)
+    return GateService(options, reactor, log, owner)

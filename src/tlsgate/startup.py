@@ -16,41 +16,42 @@ from twisted.python.failure import Failure
 
 from .listeners import ListeningSocket, address_of, open_listening_socket
 from .problems import Problem
-from .settings import FileStore, GateOptions, validate_document
+from .settings import FileStore, GateOptions, Settings, validate_document
 
-__all__ = ["bind_first", "end_before_start", "log_destination", "machine_names", "one_line", "say"]
+__all__ = ["bind_first", "end_before_start", "first_settings", "log_destination", "machine_names", "one_line", "say"]
 
 _log = Logger()
 
 
-def bind_first(
-    options: GateOptions, store: FileStore, reactor: Any, owner: tuple[int, int] | None
-) -> list[ListeningSocket]:
+def bind_first(settings: Settings, state: Path, reactor: Any, owner: tuple[int, int] | None) -> list[ListeningSocket]:
     """
-    Bind what the current generation wants, and make the state folder, with the rights that the process has now.
+    Bind what the settings want, and make the state folder, with the rights that the process has now.
 
     @param owner: the user and group that the process becomes.
 
     @raise ApplyFailed: an endpoint cannot be bound.
     @raise OSError: the folder cannot be made.
-    @raise Problem: the generation cannot be read or is not valid.
     """
     if owner is not None:
-        _give_folder(options.state, *owner)
+        _give_folder(state, *owner)
     sockets: list[ListeningSocket] = []
-    for name, description in _wanted_endpoints(options, store):
-        sockets.extend(_bind(reactor, name, description, owner))
+    for binding in settings.bindings:
+        sockets.extend(_bind(reactor, binding.name, binding.endpoint.description, owner))
     return sockets
 
 
-def _wanted_endpoints(options: GateOptions, store: FileStore) -> list[tuple[str, str]]:
+def first_settings(options: GateOptions, store: FileStore) -> Settings:
+    """
+    What is going to be served first: the current generation and what is pinned, or generation 1.
+
+    @raise Problem: the generation cannot be read or is not valid.
+    """
     document = options.first_document()
     if (options.state / "generations").exists():
         current = store.current()
         if current is not None:
             document = dict(current.document)
-    settings = validate_document(options.pins.apply(document))
-    return [(binding.name, binding.endpoint.description) for binding in settings.bindings]
+    return validate_document(options.pins.apply(document))
 
 
 def _bind(reactor: Any, name: str, description: str, owner: tuple[int, int] | None) -> list[ListeningSocket]:

@@ -13,6 +13,7 @@ from typing import Any
 from twisted.application.service import IService
 from twisted.python import usage
 
+from .application_log import ApplicationLog
 from .settings import GateOptions, OptionRefused, read_options
 
 __all__ = ["Options", "makeService"]
@@ -120,7 +121,8 @@ def makeService(options: Options) -> IService:
     # Imported here so that `twistd tlsgate --help` and a bad option answer at once.
     from .service import make_service  # noqa: PLC0415
 
-    return make_service(options.gate, _owner(getattr(options, "parent", None) or {}))
+    twistd: Any = getattr(options, "parent", None) or {}
+    return make_service(options.gate, ApplicationLog(twistd), _owner(twistd))
 
 
 def _owner(twistd: Any) -> tuple[int, int] | None:

@@ -381,6 +381,8 @@ class LogSettings(_Table):
 
     level: Literal["debug", "info", "warn", "error"] = "info"
     """Least severe events that are logged."""
+    format: Literal["text", "json"] = "text"
+    """Lines for people, or an object for each event."""
 
 
 class Settings(_Table):

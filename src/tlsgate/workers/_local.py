@@ -139,6 +139,11 @@ class LocalPlane:
         """
         self._access_log.reopen()
 
+    def set_log_level(self, level: str) -> None:
+        """
+        Nothing: what this process says goes through its own log.
+        """
+
     def freeze(self) -> None:
         """
         What start-up made lives as long as the process: no collection needs to look at it again.

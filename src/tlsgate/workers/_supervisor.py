@@ -101,6 +101,7 @@ class Supervisor:
         self._settling: set[Child] = set()
         self._token = 0
         self._waiting: list[tuple[Callable[[], bool], Deferred[None]]] = []
+        self._log_level = "info"
         self._stopping = False
         self._ticking = LoopingCall(self._tick)
         self._ticking.clock = reactor
@@ -206,6 +207,14 @@ class Supervisor:
         """
         for child in self._children():
             child.link.note("reopen")
+
+    def set_log_level(self, level: str) -> None:
+        """
+        Let workers send what is this severe, C{debug} to C{error}, and no less.
+        """
+        self._log_level = level
+        for child in self._children():
+            child.link.note("log_level", level)
 
     def freeze(self) -> None:
         """
@@ -314,13 +323,21 @@ class Supervisor:
         slot.placed_at = self._reactor.seconds()
         child, self._spare = self._spare, None
         try:
-            slot.child = child or self._start_child(self._reactor, self._setup, self._gone)
+            slot.child = child or self._start_process()
         except OSError as reason:
             _log.error("A worker cannot be started: {reason}", reason=reason)
             self._empty(slot)
             return
         self._settle(slot.child)
         self._want_spare(SPARE_DELAY)
+
+    def _start_process(self) -> Child:
+        """
+        @raise OSError: it cannot be started.
+        """
+        child = self._start_child(self._reactor, self._setup, self._gone)
+        child.link.note("log_level", self._log_level)
+        return child
 
     def _want_spare(self, delay: float) -> None:
         if self._spare_call is None and not self._stopping:
@@ -334,7 +351,7 @@ class Supervisor:
             self._want_spare(SPARE_DELAY)
             return
         try:
-            self._spare = self._start_child(self._reactor, self._setup, self._gone)
+            self._spare = self._start_process()
         except OSError as reason:
             _log.warn("A spare worker cannot be started: {reason}", reason=reason)
             self._want_spare(START_LIMIT)

@@ -61,6 +61,7 @@ class Worker:
         self._certificates: dict[str, ServerCertificate] = {}
         self._passed: dict[str, ListeningSocket] = {}
         self._frozen = False
+        self._logged = LogLevelFilterPredicate(LogLevel.info)
         self.link = Link(
             {
                 "begin": self._begin,
@@ -71,11 +72,19 @@ class Worker:
                 "challenges": self._publish_challenges,
                 "beat": lambda *_: None,
                 "reopen": self._reopen,
+                "log_level": self._set_log_level,
                 "drain": self._drain,
                 "end": self._end,
             },
             lost=self._lost,
         )
+
+    def begin_logging(self) -> None:
+        """
+        Let the supervisor log what this process has to say.
+        """
+        wanted = FilteringLogObserver(self._log_event, [self._logged])
+        globalLogBeginner.beginLoggingTo([wanted], redirectStandardIO=False)
 
     def _serving(self) -> LocalPlane:
         if self._plane is None:
@@ -140,6 +149,19 @@ class Worker:
         if self._plane is not None:
             self._plane.reopen_logs()
 
+    def _set_log_level(self, level: str, _: Sequence[int]) -> None:
+        self._logged.setLogLevelForNamespace("", LogLevel.levelWithName(level))
+
+    @provider(ILogObserver)
+    def _log_event(self, event: LogEvent) -> None:
+        level = event.get("log_level") or LogLevel.info
+        text = eventAsText(event, includeTimestamp=False, includeSystem=False)
+        if level is LogLevel.critical or not self.link.open:
+            # Perhaps the link is what it is about.  The supervisor, if there is one, reads this too.
+            sys.stderr.write(f"{text}\n")
+        elif not self.link.full:
+            self.link.note("log", (level.name, str(event.get("log_namespace") or "tlsgate"), text))
+
     async def _drain(self, timeout: float, _: Sequence[int]) -> None:
         if self._plane is not None:
             await self._plane.drain(timeout)
@@ -173,7 +195,7 @@ def run(reactor: Any) -> None:
     raise_descriptor_limit()
     _end_with(os.dup(LINK_DESCRIPTOR))
     worker = Worker(reactor)
-    _log_over(worker.link)
+    worker.begin_logging()
     end = socket.socket(fileno=LINK_DESCRIPTOR)
     end.set_inheritable(False)
     reactor.callWhenRunning(adopt, reactor, worker.link, end)
@@ -193,22 +215,3 @@ def _end_with(descriptor: int) -> None:
         os._exit(1)
 
     threading.Thread(target=wait, name="tlsgate end", daemon=True).start()
-
-
-def _log_over(link: Link) -> None:
-    """
-    Let the supervisor log what this process has to say.
-    """
-
-    @provider(ILogObserver)
-    def observe(event: LogEvent) -> None:
-        level = event.get("log_level") or LogLevel.info
-        text = eventAsText(event, includeTimestamp=False, includeSystem=False)
-        if level is LogLevel.critical or not link.open:
-            # Perhaps the link is what it is about.  The supervisor, if there is one, reads this too.
-            sys.stderr.write(f"{text}\n")
-        elif not link.full:
-            link.note("log", (level.name, str(event.get("log_namespace") or "tlsgate"), text))
-
-    wanted = FilteringLogObserver(observe, [LogLevelFilterPredicate(LogLevel.info)])
-    globalLogBeginner.beginLoggingTo([wanted], redirectStandardIO=False)
