@@ -6,6 +6,7 @@ import { element } from "./element.js";
 
 const SHORT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const DAY_ONLY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+const TIME_ONLY = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const RELATIVE = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 
@@ -34,6 +35,11 @@ export function ago(iso) {
 /** A moment: date and time, the exact one on hover. */
 export function moment(iso) {
   return iso ? element("time", { datetime: iso, title: exact(iso) }, SHORT.format(new Date(iso))) : "never";
+}
+
+/** A time of day, the exact moment on hover. */
+export function clock(iso) {
+  return element("time", { datetime: iso, title: exact(iso) }, TIME_ONLY.format(new Date(iso)));
 }
 
 /** A day, the exact moment on hover. */
