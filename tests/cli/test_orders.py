@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tlsgate.admin import Answer, Body, Call, Operations, Permission
+from tlsgate.admin import Answer, Body, Call, Events, Operations, Permission
 
 
 class Orders:
     """
-    Orders that take a step whenever somebody looks.
+    Orders that take all their steps once somebody follows them.
     """
 
     def __init__(self) -> None:
@@ -26,6 +26,7 @@ class Orders:
             ("POST", "/api/v1/certificates/{name}/revoke", self.begin_revocation, Body(json={"type": "object"})),
             ("GET", "/api/v1/orders", self.list, None),
             ("GET", "/api/v1/orders/{id}", self.show, None),
+            ("GET", "/api/v1/orders/{id}/events", self.follow, None),
             ("POST", "/api/v1/orders/{id}/proceed", self.proceed, None),
         ]
         from tlsgate.admin import Parameter
@@ -69,8 +70,15 @@ class Orders:
         return Answer(document={"orders": [self.document()]})
 
     async def show(self, call: Call) -> Answer:
-        self.state = self.steps.pop(0) if self.steps else self.state
         return Answer(document=self.document())
+
+    async def follow(self, call: Call) -> Answer:
+        events = Events()
+        while self.steps:
+            self.state = self.steps.pop(0)
+            events.publish("order", self.document())
+        content = b"".join(event.as_bytes() for event in events.since(0))
+        return Answer(content_type="text/event-stream", content=content)
 
     async def proceed(self, call: Call) -> Answer:
         self.state = "validating"

@@ -29,6 +29,7 @@ from ._service import AdminService
 from ._session import Sessions
 from ._tokens import SetupToken, Tokens
 from ._ui import load_pages
+from ._upstream_feed import UpstreamFeed
 from ._web import AdminSite
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def make_admin(
     control.last_change.succeeded_at = wall()
     changes.subscribe(lambda event: _tell(control, event))
     service = AdminService(operations, control, authenticator, Guard(names), load_pages())
-    traffic = LoopingCall(_publish_traffic, control, PlainHTTPFeed())
+    traffic = LoopingCall(_publish_traffic, control, PlainHTTPFeed(), UpstreamFeed())
     traffic.clock = reactor
     traffic.start(TRAFFIC_INTERVAL, now=False)
     return Admin(
@@ -160,9 +161,9 @@ def _tell(control: Control, event: Mapping[str, Any]) -> None:
     control.last_change.succeeded_at = control.wall()
 
 
-async def _publish_traffic(control: Control, plain_http: PlainHTTPFeed) -> None:
+async def _publish_traffic(control: Control, plain_http: PlainHTTPFeed, upstreams: UpstreamFeed) -> None:
     """
-    Tell listeners how much goes on, and who uses plain HTTP; nobody listening, nobody is asked.
+    Tell listeners how much goes on, who uses plain HTTP and which servers are down; nobody listening, nobody is asked.
     """
     if not control.events.is_heard:
         return
@@ -193,6 +194,8 @@ async def _publish_traffic(control: Control, plain_http: PlainHTTPFeed) -> None:
     news = plain_http.news(reports)
     if news is not None:
         control.events.publish("plain_http", news)
+    for change in upstreams.news(reports):
+        control.events.publish("upstream", change)
 
 
 def _by_version(total: Counters) -> dict[str, int]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import attrs
 
-__all__ = ["Event", "Events"]
+__all__ = ["Event", "Events", "Following"]
 
 #: Events that are kept for a client that comes back.
 KEPT: Final = 1000
@@ -21,7 +21,7 @@ KEPT: Final = 1000
 class Event:
     """
     @ivar number: counts up from 1 as long as the gate runs.
-    @ivar kind: C{generation}, C{certificate}, C{order}, C{upstream}, C{traffic}, C{plain_http} or
+    @ivar kind: C{generation}, C{certificate}, C{order}, C{operation}, C{upstream}, C{traffic}, C{plain_http} or
         C{missed}.
     """
 
@@ -105,3 +105,69 @@ class Events:
                 self._listeners.remove(listener)
 
         return stop
+
+
+def _every(event: Event) -> bool:
+    return True
+
+
+def _none(event: Event) -> bool:
+    return False
+
+
+class Following:
+    """
+    The events from one on, for one client: the source of an answer.
+    """
+
+    def __init__(
+        self,
+        events: Events,
+        after: int,
+        *,
+        first: Event | None = None,
+        wanted: Callable[[Event], bool] = _every,
+        final: Callable[[Event], bool] = _none,
+    ) -> None:
+        """
+        @param after: the number of the event after which it begins.
+        @param first: told before all others.
+        @param wanted: is an event told at all?
+        @param final: does an event end it?
+        """
+        self._events = events
+        self._after = after
+        self._waiting = [] if first is None else [first]
+        self._wanted = wanted
+        self._final = final
+        self._ended = False
+
+    def pull(self) -> bytes:
+        """
+        What has happened since the last time, as C{text/event-stream}.
+        """
+        if self._ended:
+            return b""
+        found = self._events.since(self._after)
+        if found:
+            self._after = found[-1].number
+        told = [*self._waiting, *filter(self._wanted, found)]
+        self._waiting = []
+        for place, event in enumerate(told, 1):
+            if self._final(event):
+                self._ended = True
+                told = told[:place]
+                break
+        return b"".join(event.as_bytes() for event in told)
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """
+        As L{Events.listen}.
+        """
+        return self._events.listen(listener)
+
+    def ended(self) -> bool:
+        """
+        Has the final event been told?
+        """
+        return self._ended

@@ -49,6 +49,12 @@ class Source(Protocol):
         """
         ...
 
+    def ended(self) -> bool:
+        """
+        Has all been pulled that will ever come?
+        """
+        ...
+
 
 #: What each path parameter may look like; nothing that needs decoding and nothing that begins with a dot.
 PATH_PARAMETERS: Final[Mapping[str, str]] = {

@@ -211,3 +211,6 @@ class _Bound:
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         return self._source.listen(listener)
+
+    def ended(self) -> bool:
+        return self._source.ended()

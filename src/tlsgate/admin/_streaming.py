@@ -45,15 +45,21 @@ class Streaming:
         self._beat()
 
     def _beat(self) -> None:
+        self._heartbeat = self._call_later(HEARTBEAT, self._beat)
         if not self._paused:
             self._request.emit(b": \n\n")
         self._more()
-        self._heartbeat = self._call_later(HEARTBEAT, self._beat)
 
     def _more(self) -> None:
         # A reader that is too slow misses what the source does not keep for it; nothing piles up here.
-        if not self._paused and (content := self._source.pull()):
+        if self._paused:
+            return
+        if content := self._source.pull():
             self._request.emit(content)
+        if self._source.ended():
+            self.stopProducing()
+            self._request.unregisterProducer()
+            self._request.end()
 
     def pauseProducing(self) -> None:
         """

@@ -4,14 +4,19 @@ What is served, why, and who still uses plain HTTP.
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
 
 from ._commands import Command, Group
 from ._session import Session, pass_session
-from ._show import fields, table, tell_findings
+from ._show import clean, fields, table, tell_findings
+
+if TYPE_CHECKING:
+    from ..client import AdminClient, Event
 
 __all__ = ["add_to", "certificate_rows"]
 
@@ -23,6 +28,8 @@ def add_to(root: Group) -> None:
     root.add_command(status)
     root.add_command(sni)
     root.add_command(redirect)
+    root.add_command(audit)
+    root.add_command(events)
     root.add_command(completion)
 
 
@@ -180,6 +187,72 @@ def explain(
         fields([("answer", verb), ("rule", found["rule"]), ("site", found["site"]), ("mode", found["mode"])])
 
     session.tell(session.ask(ask), show)
+
+
+@click.command(cls=Command)
+@click.option("--author", default="", metavar="NAME", help="Only what this token or local:USER did.")
+@click.option("--code", default="", metavar="CODE", help="Only what was refused with this code.")
+@click.option("--since", default="", metavar="TIME", help="Only from this time on, as 2026-01-31T12:00:00Z.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True, help="How many at most.")
+@pass_session
+def audit(session: Session, *, author: str, code: str, since: str, limit: int) -> None:
+    """
+    Who did what: every change and every refusal, newest first.
+    """
+    chosen = (("author", author), ("code", code), ("since", since), ("limit", str(limit)))
+    query = [(name, value) for name, value in chosen if value]
+
+    def show(found: dict[str, Any]) -> None:
+        table(
+            ("time", "author", "from", "what", "status", "generation", "reason", "detail"),
+            [
+                (
+                    *(row["time"], row["author"], row["peer"], f"{row['method']} {row['path']}", str(row["status"])),
+                    *(str(row["generation"] or ""), row["reason"]),
+                    f"{row['detail']} [{row['code']}]" if row["code"] else "",
+                )
+                for row in found["records"]
+            ],
+            empty="There is nothing.",
+        )
+
+    session.tell(session.ask(lambda client: client.show("/api/v1/audit", query)), show)
+
+
+@click.command(cls=Command)
+@click.option(
+    "--after", type=click.IntRange(0), default=None, metavar="N", help="Go on after the event with this number."
+)
+@click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only these, as generation or order; repeatable.")
+@click.option("--count", type=click.IntRange(1), default=None, metavar="N", help="End after so many. [default: never]")
+@pass_session
+def events(session: Session, *, after: int | None, kinds: tuple[str, ...], count: int | None) -> None:
+    """
+    Follow what happens.
+
+    A line for each event: its number, its kind, and what there is to say as JSON; with --json, the line is JSON.
+    """
+
+    async def follow(client: AdminClient) -> None:
+        left = count
+        async with aclosing(client.events(after=after)) as happening:
+            async for event in happening:
+                if kinds and event.kind not in kinds:
+                    continue
+                _tell_event(event, as_json=session.as_json)
+                left = None if left is None else left - 1
+                if left == 0:
+                    return
+
+    session.ask(follow)
+
+
+def _tell_event(event: Event, *, as_json: bool) -> None:
+    if as_json:
+        shown = {"id": event.number, "event": event.kind, "data": event.document}
+        click.echo(json.dumps(shown, ensure_ascii=False))
+    else:
+        click.echo(clean(f"{event.number} {event.kind} {json.dumps(event.document, ensure_ascii=False)}"))
 
 
 @click.command(cls=Command)

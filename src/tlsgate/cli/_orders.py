@@ -7,6 +7,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -22,13 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_to"]
 
-#: Seconds between looks at an order.
-INTERVAL: Final = 1.0
-
-FINAL: Final = frozenset({"valid", "invalid", "cancelled"})
-
-# An order on hold waits for a person, not for the CA.
-RESTING: Final = FINAL | {"on-hold"}
+#: An order on hold waits for a person, not for the CA; in the others it has ended.
+RESTING: Final = frozenset({"on-hold", "valid", "invalid", "cancelled"})
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -213,17 +209,17 @@ def follow(
 
 
 async def _wait(client: AdminClient, reply: Reply, *, quiet: bool) -> dict[str, Any]:
-    from twisted.internet.task import deferLater  # noqa: PLC0415  # Twisted takes a third of a second
+    from ._progress import progress  # noqa: PLC0415  # rich takes a tenth of a second
 
-    from ._progress import progress  # noqa: PLC0415  # and rich a tenth
-
+    found: dict[str, Any] = reply.document
     with progress(not quiet and sys.stderr.isatty()) as step:
-        while True:
-            found = await client.show(reply.location)
-            step(f"{found['state']}: {_last_step(found)}")
-            if found["state"] in RESTING:
-                return found
-            await deferLater(client.reactor, INTERVAL, lambda: None)
+        async with aclosing(client.events(f"{reply.location}/events")) as happening:
+            async for event in happening:
+                found = event.document
+                step(f"{found['state']}: {_last_step(found)}")
+                if found["state"] in RESTING:
+                    break
+    return found
 
 
 def _last_step(found: dict[str, Any]) -> str:

@@ -7,13 +7,17 @@ The admin API for Twisted programs, on treq; the command line is one of them.
     changed = await client.upload({"certificate": chain, "key": key}, Change(reason="renewed", confirm_within=60))
     await client.confirm(changed["generation"])
 
+    async for event in client.events():
+        print(event.kind, event.document)
+
 Every method answers the API's own JSON document, and raises L{Refused} (a L{Problem}) where the gate refuses, and
 L{Unreachable} where there is no gate to ask.
 """
 
 from ..problems import Problem
 from ._client import AdminClient, Change, Reply
+from ._events import Event
 from ._problem import Refused
 from ._wire import Unreachable
 
-__all__ = ["AdminClient", "Change", "Problem", "Refused", "Reply", "Unreachable"]
+__all__ = ["AdminClient", "Change", "Event", "Problem", "Refused", "Reply", "Unreachable"]

@@ -5,7 +5,7 @@ What can be asked of one gate's admin API.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote, urlencode
@@ -15,6 +15,7 @@ from treq.client import HTTPClient
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 
+from ._events import Event, EventStream
 from ._problem import Refused
 from ._wire import CALL_TIMEOUT, UNREACHABLE, Content, Unreachable, encoded, https_agent, read, reason_of, socket_agent
 
@@ -142,24 +143,61 @@ class AdminClient:
         elif document is not None:
             head.setdefault("Content-Type", "application/json")
             content = json.dumps(document).encode("utf-8")
-        if self._token:
-            head["Authorization"] = f"Bearer {self._token}"
         pairs = list(query)
-        url = self.base + path + (f"?{urlencode(pairs, quote_via=quote)}" if pairs else "")
+        target = path + (f"?{urlencode(pairs, quote_via=quote)}" if pairs else "")
+        response = await self._request(method, target, head, content)
+        return self._reply(response, await self._read(response))
+
+    async def events(self, path: str = "/api/v1/events", *, after: int | None = None) -> AsyncIterator[Event]:
+        """
+        What happens, as it happens, until the gate ends it: never, except where C{path} is of one order or operation.
+        Whoever leaves the loop early closes the connection with C{contextlib.aclosing}.
+
+        @param after: the number of the last event that was seen, to go on from there; C{None} for from now on.
+
+        @raise Problem: the gate refuses.
+        @raise Unreachable: no gate answered, or the connection broke; go on with the number of the last event.
+        """
+        fields = {"Accept": "text/event-stream"}
+        if after is not None:
+            fields["Last-Event-ID"] = str(after)
+        response = await self._request("GET", path, fields, None)
+        if response.code != 200:
+            self._reply(response, await self._read(response))
+        stream = EventStream(self.reactor)
+        response.deliverBody(stream)
         try:
-            response = await self._http.request(
+            while (event := await stream.next()) is not None:
+                yield event
+        finally:
+            stream.close()
+
+    async def _request(self, method: str, target: str, head: Mapping[str, str], content: bytes | None) -> Any:
+        fields = dict(head)
+        if self._token:
+            fields["Authorization"] = f"Bearer {self._token}"
+        try:
+            return await self._http.request(
                 method,
-                url,
-                headers=Headers({name: [value] for name, value in head.items()}),
+                self.base + target,
+                headers=Headers({name: [value] for name, value in fields.items()}),
                 data=None if content is None else Content(content),
                 allow_redirects=False,
+                unbuffered=True,
                 timeout=CALL_TIMEOUT,
                 reactor=self.reactor,
             )
-            received = await read(response)
         except UNREACHABLE as error:
-            raise Unreachable(f"{_shown(self.base)} is not reachable: {reason_of(error)}") from error
-        return self._reply(response, received)
+            raise self._unreachable(error) from error
+
+    async def _read(self, response: Any) -> bytes:
+        try:
+            return await read(response)
+        except UNREACHABLE as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: BaseException) -> Unreachable:
+        return Unreachable(f"{_shown(self.base)} is not reachable: {reason_of(error)}")
 
     def _reply(self, response: Any, content: bytes) -> Reply:
         fields = response.headers

@@ -10,7 +10,7 @@ from typing import Any, Final
 from ...acme import Acme, Order, OrderFailed, OrderRequest
 from ...problems import Problem
 from .._bodies import model_content
-from .._events import Event, Events
+from .._events import Event, Following
 from .._operations import Answer, Body, Call, Operations, Parameter
 from .._script import script_of, settings_options
 from .._tokens import Permission
@@ -29,6 +29,9 @@ REASON: Final = Parameter(
 CERTIFICATE: Final = Parameter(name="certificate", description="Only orders for the certificate with this name.")
 
 ORDER_CODES: Final = ("in-use", "not-found", "parameter-invalid", "terms-not-agreed", "storage-failed")
+
+#: An order in one of these is over.
+FINAL_STATES: Final = frozenset({"valid", "invalid", "cancelled"})
 
 CHANGE: Final = Permission.CHANGE_HTTPS_SETTINGS
 
@@ -90,7 +93,7 @@ def acme_operations(acme: Acme) -> Operations:
         "GET",
         f"{orders}/{{id}}/events",
         room.follow_order,
-        "Follow an order, as server-sent events.",
+        "Follow an order to its end, as server-sent events.",
         answers={200: None},
         codes=("not-found",),
         media=("text/event-stream",),
@@ -127,30 +130,6 @@ def acme_operations(acme: Acme) -> Operations:
         audited=True,
     )
     return operations
-
-
-class _Following:
-    """
-    One order from now on, for one client; begins with how it is now.
-    """
-
-    def __init__(self, events: Events, order: Order) -> None:
-        self._events = events
-        self._after = events.last
-        self._id = order.id
-        self._first: Event | None = Event(events.last, "order", order.as_json())
-
-    def pull(self) -> bytes:
-        found = self._events.since(self._after)
-        self._after = found[-1].number if found else self._after
-        told = [event for event in found if event.kind == "order" and event.content.get("id") == self._id]
-        if self._first is not None:
-            told.insert(0, self._first)
-            self._first = None
-        return b"".join(event.as_bytes() for event in told)
-
-    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        return self._events.listen(listener)
 
 
 class _Room:
@@ -216,10 +195,17 @@ class _Room:
 
     async def follow_order(self, call: Call) -> Answer:
         """
-        One order, and whatever happens to it.
+        One order as it is now, and whatever happens to it until it ends.
         """
-        source = _Following(call.control.events, self._find(call))
-        return Answer(content_type="text/event-stream", source=source)
+        events, order = call.control.events, self._find(call)
+        following = Following(
+            events,
+            events.last,
+            first=Event(events.last, "order", order.as_json()),
+            wanted=lambda event: event.kind == "order" and event.content.get("id") == order.id,
+            final=lambda event: event.content.get("state") in FINAL_STATES,
+        )
+        return Answer(content_type="text/event-stream", source=following)
 
     async def proceed_order(self, call: Call) -> Answer:
         """

@@ -13,6 +13,7 @@ from .._changing import changed, make_change
 from .._operations import Answer, Body, Call, Operations
 from .._schemas import DrainRequest, ObjectChanged
 from .._tokens import Permission
+from .._upstream_feed import merged_states
 from ._entries import (
     CHANGE_CODES,
     create,
@@ -41,11 +42,11 @@ async def _with_states(call: Call, upstreams: list[dict[str, Any]]) -> list[dict
     """
     Add to each server whether it is C{up}, C{down} or in C{drain}: down if any worker thinks so.
     """
-    reports = await call.control.data_plane.report()
+    states = merged_states(await call.control.data_plane.report())
     for upstream in upstreams:
         for server in upstream["servers"]:
-            seen = {report.upstreams.get(upstream["name"], {}).get(server["url"], "up") for report in reports}
-            server["state"] = "drain" if server["drain"] else "down" if "down" in seen else "up"
+            is_down = states.get((upstream["name"], server["url"])) == "down"
+            server["state"] = "drain" if server["drain"] else "down" if is_down else "up"
     return upstreams
 
 
