@@ -119,11 +119,24 @@ def test_keeps_many(store: FileStore) -> None:
     assert (len(names), len(shared)) == (64, 63)
 
 
-def test_keeps_every_change_of_many(store: FileStore) -> None:
+class WithoutLinks(Filesystem):
+    """
+    A disk that gives no file a second name.
+    """
+
+    def share_file(self, path: Path, existing: Path) -> None:
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+
+@pytest.mark.parametrize("filesystem", [Filesystem, WithoutLinks])
+def test_keeps_every_change_of_many(tmp_path: Path, filesystem: type[Filesystem]) -> None:
     """
     Where files of many pairs are shared, a certificate that was replaced, removed, added or swapped with another is
-    read back as it was committed, also when the mapping of the last generation was changed meanwhile.
+    read back as it was committed, also when the mapping of the last generation was changed meanwhile, and where nothing
+    can be shared.
     """
+    store = FileStore(tmp_path / "state", filesystem())
+    store.open()
     one = STORED.certificate
 
     def stored(name: str, key: bytes) -> StoredCertificate:
@@ -145,6 +158,39 @@ def test_keeps_every_change_of_many(store: FileStore) -> None:
     again = reopened(store)
     for expected in made:
         assert again.read(expected.number) == expected
+
+
+@pytest.mark.parametrize("count", [1, 300])
+def test_outlines_without_certificates(store: FileStore, count: int) -> None:
+    """
+    The outline of a generation is the generation without its certificates, whose files are not even there to be read.
+    """
+    many = {f"s{n}": attrs.evolve(STORED, certificate=attrs.evolve(CERTIFICATE, name=f"s{n}")) for n in range(count)}
+    store.commit(0, generation(certificates=many))
+    for path in (store.folder / "generations" / "000001" / "certificates").iterdir():
+        path.unlink()
+    assert store.outline(1) == generation(certificates={})
+    with pytest.raises(Problem) as damaged:
+        store.read(1)
+    assert damaged.value.code == "storage-failed"
+    with pytest.raises(Problem) as missing:
+        store.outline(2)
+    assert missing.value.code == "not-found"
+
+
+def test_counts_certificates(store: FileStore) -> None:
+    """
+    A file of many certificates that is gone, together with the line of its sum, is missed.
+    """
+    many = {f"s{n}": attrs.evolve(STORED, certificate=attrs.evolve(CERTIFICATE, name=f"s{n}")) for n in range(300)}
+    store.commit(0, generation(certificates=many))
+    folder = store.folder / "generations" / "000001"
+    (folder / "certificates" / "07.json").unlink()
+    sums = (folder / "SHA256SUMS").read_text().splitlines(keepends=True)
+    (folder / "SHA256SUMS").write_text("".join(line for line in sums if "07.json" not in line))
+    with pytest.raises(Problem) as caught:
+        reopened(store).current()
+    assert "SHA256SUMS" in caught.value.detail
 
 
 def test_compares_before_it_swaps(store: FileStore) -> None:

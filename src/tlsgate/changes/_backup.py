@@ -97,7 +97,7 @@ def read_backup(content: bytes, passphrase: str) -> Backup:
                 raise FileNotFoundError(path)
             return parts[path]
 
-        generation = decode_generation(read)
+        generation, _ = decode_generation(read)
     except (Damaged, zlib.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as reason:
         raise Problem("backup-unreadable", "The backup holds something else than a node.") from reason
     unknown = [path for path in files if not _is_known(path)]

@@ -545,7 +545,7 @@ class Changes:
         """
         for number in await self._in_thread(self._store.numbers):
             try:
-                generation = await self._in_thread(self._store.read, number)
+                generation = await self._in_thread(self._store.outline, number)
                 confirmed = await self._in_thread(self._store.confirmed, number)
             except Problem as reason:
                 self._log.warn("{reason} It is not in the history.", reason=reason.detail)

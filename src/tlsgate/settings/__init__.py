@@ -11,7 +11,7 @@ from ._endpoints import ListenAddress, parse_endpoint
 from ._filesystem import Filesystem
 from ._folder import Damaged, check_certificate_name
 from ._folder import decode as decode_generation
-from ._folder import encode as encode_generation
+from ._folder import files_of as encode_generation
 from ._generations import Document, Draft, Generation, SiteMemory, StoredCertificate
 from ._interfaces import IStaged, IStore
 from ._json import merge_patch, parse_json

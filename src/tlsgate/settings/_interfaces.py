@@ -77,6 +77,13 @@ class IStore(Interface):
         @raise Problem: C{not-found}.
         """
 
+    def outline(number: int) -> Generation:
+        """
+        The same without its certificates, which takes no time where there are many.
+
+        @raise Problem: C{not-found}.
+        """
+
     def numbers() -> list[int]:
         """
         The numbers of the kept generations, ascending.

@@ -29,14 +29,14 @@ from zope.interface import implementer
 
 from ..problems import Problem
 from ._filesystem import Filesystem, remove_tree
-from ._folder import HEAD, Damaged, decode, encode
+from ._folder import HEAD, Damaged, Encoded, Written, decode, decode_outline, encode
 from ._interfaces import IStaged, IStore
 from ._lock import FolderLock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from ._generations import Generation, StoredCertificate
+    from ._generations import Generation
 
 __all__ = ["FileStore"]
 
@@ -46,6 +46,12 @@ CONFIRMED: Final = "confirmed"
 NEW_FOLDER: Final = ".new"
 NEW_LINK: Final = ".current.new"
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+
+
+class NotShared(Exception):
+    """
+    The generation before cannot give a file: it was pruned meanwhile, or the disk has no hard links.
+    """
 
 
 @implementer(IStaged)
@@ -88,9 +94,9 @@ class FileStore:
         self._link = folder / "current"
         self._lock = FolderLock(folder / "lock")
         self._number = 0
-        # A generation that is known to be whole on the disk: its number, its files, which can be shared, and the
-        # certificates that they hold, which need not be encoded again.
-        self._durable: tuple[int, dict[str, bytes], Mapping[str, StoredCertificate]] = (0, {}, {})
+        # A generation that is known to be whole on the disk: its number, and what is remembered of its files, which
+        # can be shared.
+        self._durable: tuple[int, Written] = (0, Written())
 
     def open(self) -> None:
         """
@@ -138,15 +144,18 @@ class FileStore:
         As L{IStore.stage}.
         """
         self._check_parent(parent)
-        _, last_files, last = self._durable
-        files = encode(generation, last, last_files)
+        encoded = encode(generation, self._durable[1])
         number = generation.number
         with self._failing("The change was not saved"):
             if number < self.next_number():
                 raise Problem("internal", f"Generation {number} is older than one in {self._generations}.")
             try:
-                self._write(number, files)
-                self._durable = number, files, dict(generation.certificates)
+                try:
+                    self._write(number, encoded)
+                except NotShared:
+                    encoded = encode(generation)
+                    self._write(number, encoded)
+                self._durable = number, encoded.written
             except OSError:
                 self._give_up(number)
                 raise
@@ -156,9 +165,21 @@ class FileStore:
         """
         As L{IStore.read}.
         """
+        self._check_kept(number)
+        return self._read(number)
+
+    def outline(self, number: int) -> Generation:
+        """
+        As L{IStore.outline}.
+        """
+        self._check_kept(number)
+        path = self._path(number)
+        with self._undamaged(number):
+            return decode_outline(lambda name: self._filesystem.read_file(path / name))
+
+    def _check_kept(self, number: int) -> None:
         if self._filesystem.stat(self._path(number)) is None:
             raise Problem("not-found", f"There is no generation {number}; old ones are forgotten.")
-        return self._read(number)
 
     def numbers(self) -> list[int]:
         """
@@ -235,47 +256,53 @@ class FileStore:
 
     def _read(self, number: int) -> Generation:
         path = self._path(number)
-        files: dict[str, bytes] = {}
+        with self._undamaged(number):
+            generation, written = decode(lambda name: self._filesystem.read_file(path / name))
+        if not self._durable[0]:
+            self._durable = number, written
+        return generation
 
-        def read(name: str) -> bytes:
-            files[name] = content = self._filesystem.read_file(path / name)
-            return content
-
+    @contextmanager
+    def _undamaged(self, number: int) -> Iterator[None]:
+        """
+        Turn damage into a refusal that names the file.
+        """
         try:
-            generation = decode(read)
+            yield
         except Damaged as reason:
             raise Problem(
                 "storage-failed",
-                f"Generation {number} is damaged: {path / reason.file} {str(reason).partition(' ')[2]}.",
+                f"Generation {number} is damaged: {self._path(number) / reason.file} {str(reason).partition(' ')[2]}.",
             ) from reason
-        if not self._durable[0]:
-            self._durable = number, files, dict(generation.certificates)
-        return generation
 
-    def _write(self, number: int, files: dict[str, bytes]) -> None:
+    def _write(self, number: int, encoded: Encoded) -> None:
         """
         Lay a generation's folder down, whole and durable, under its final name.
+
+        @raise NotShared: a file that was not encoded cannot be had from the generation before.
         """
         new = self._generations / NEW_FOLDER
         remove_tree(self._filesystem, new)
         self._filesystem.make_folder(new)
         self._filesystem.make_folder(new / "certificates")
-        for name, content in files.items():
-            if not self._share(new, name, content):
-                self._filesystem.write_file(new / name, content)
+        for name, digest in encoded.written.sums.items():
+            if not self._share(new, name, digest):
+                if name not in encoded.fresh:
+                    raise NotShared
+                self._filesystem.write_file(new / name, encoded.fresh[name])
                 self._filesystem.sync(new / name)
         self._filesystem.sync(new / "certificates")
         self._filesystem.sync(new)
         self._filesystem.rename(new, self._path(number))
         self._filesystem.sync(self._generations)
 
-    def _share(self, new: Path, name: str, content: bytes) -> bool:
+    def _share(self, new: Path, name: str, digest: str) -> bool:
         """
         Give the new folder a file of the last one, if it is the same.  Of a thousand certificates a change commonly
         touches one, and it is the syncs of the others that would cost.
         """
-        number, files, _ = self._durable
-        if files.get(name) != content:
+        number, written = self._durable
+        if written.sums.get(name) != digest:
             return False
         try:
             self._filesystem.share_file(new / name, self._path(number) / name)
