@@ -1,10 +1,11 @@
 """
-Load from wrk, with TLS parameters that the client fixes for every peer alike.
+Load from wrk and h2load, with TLS parameters that the client fixes for every peer alike.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import attrs
 
 from ._processes import Unavailable
 
-__all__ = ["BROWSER", "TLS", "WrkResult", "wrk"]
+__all__ = ["BROWSER", "TLS", "WrkResult", "h2load", "wrk"]
 
 #: What every handshake negotiates, whatever the peer prefers.
 TLS = "TLS 1.3, TLS_AES_128_GCM_SHA256, X25519, ECDSA P-256 certificate"
@@ -105,3 +106,30 @@ def wrk(
         requests=seen["requests"], seconds=seen["microseconds"] / 1e6, p50=seen["p50"], p99=seen["p99"],
         failures=failures,
     )  # fmt: skip
+
+
+def h2load(folder: Path, port: int, target: str, *, core: str, seconds: float, rate: int) -> int:
+    """
+    Open C{rate} connections at the beginning of each second, one request on each; h2load resumes no session.
+
+    @return: how many answers were 2xx.
+
+    @raise Unavailable: h2load is missing or gave no result.
+    """
+    count = rate * max(1, round(seconds))
+    configuration = folder / "openssl.cnf"
+    configuration.write_text(OPENSSL_CONFIGURATION)
+    command = ["taskset", "--cpu-list", core, "env", f"OPENSSL_CONF={configuration}", "h2load", "--h1"]
+    command += ["--requests", str(count), "--clients", str(count), "--rate", str(rate)]
+    command += ["--tls13-ciphers", "TLS_AES_128_GCM_SHA256", "--header", "Connection: close"]
+    try:
+        done = subprocess.run(
+            [*command, f"https://localhost:{port}{target}"],
+            capture_output=True, text=True, timeout=seconds + 60, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Unavailable(f"h2load: {error}") from error
+    found = re.search(r"^status codes: (\d+) 2xx", done.stdout, re.MULTILINE)
+    if found is None:
+        raise Unavailable(f"h2load: {(done.stderr or done.stdout)[-300:]}")
+    return int(found[1])

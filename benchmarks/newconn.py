@@ -4,14 +4,19 @@ CPU per full handshake with one small exchange.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ._clients import run_client
-from ._load import TLS
+from ._load import TLS, h2load
 from ._peers import Peer
 from ._processes import Unavailable
 from ._report import Figure, Report
 from ._rounds import Options, bench
 
 __all__ = ["measure_handshakes", "run"]
+
+#: Connections that h2load opens at once; it pauses for the rest of the second.
+BURST = 500
 
 
 def measure_handshakes(peer: Peer, options: Options, *, resume: bool = False, name: str = "localhost") -> Figure:
@@ -36,13 +41,33 @@ def measure_handshakes(peer: Peer, options: Options, *, resume: bool = False, na
     )
 
 
-def run(options: Options, *, resume: bool = False) -> Report:
+def measure_bursts(peer: Peer, options: Options) -> Figure:
+    """
+    The same for connections that come hundreds at a time, which spares every proxy most of its wake-ups.
+
+    @raise Unavailable: none succeeded.
+    """
+    folder, core = peer.work.folder, options.load_core
+    h2load(folder, peer.port, "/hello", core=core, seconds=1, rate=BURST)
+    before = peer.process.cpu_seconds()
+    good = h2load(folder, peer.port, "/hello", core=core, seconds=options.seconds, rate=BURST)
+    used = peer.process.cpu_seconds() - before
+    if not good:
+        raise Unavailable("no handshake succeeded")
+    asked = BURST * max(1, round(options.seconds))
+    return Figure(cost=used / good * 1e6, more={"connections/s": float(BURST), "failures": float(asked - good)})
+
+
+def run(options: Options) -> Report:
     """
     Measure every peer.
     """
-    kind = "resumed (TLS 1.3 tickets, with key exchange)" if resume else "full"
-    work = f"{kind} handshakes ({TLS}), one 12 B answer each; {options.rounds} rounds of {options.seconds:g} s."
-    report = Report("resume" if resume else "newconn", "µs CPU/connection", work)
+    work = f"Full handshakes ({TLS}), one 12 B answer each; {options.rounds} rounds of {options.seconds:g} s."
+    report = Report("newconn", "µs CPU/connection", work)
+    variants: dict[str, Callable[[Peer, Options], Figure]] = {
+        "8 clients": measure_handshakes,
+        f"{BURST} a second at once (h2load)": measure_bursts,
+    }
     with bench(options) as stand:
-        stand.take_turns(report, [kind], lambda peer, _: measure_handshakes(peer, options, resume=resume))
+        stand.take_turns(report, list(variants), lambda peer, variant: variants[variant](peer, options))
     return report
