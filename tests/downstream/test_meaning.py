@@ -154,6 +154,10 @@ def test_what_tls_offload_gets_wrong(bench: Any, site: Any) -> None:
     for _ in range(2):
         assert b"\r\nLocation: http://a.test/x\r\n" in ask(bench, client, answer=wrong)[1]
     assert bench.counters.offload["default", "location"] == 2
+    cookies = OK % b"Set-Cookie: a=1\r\nSet-Cookie: b=2; Secure\r\nStrict-Transport-Security: max-age=1\r\n"
+    for _ in range(3):
+        ask(bench, client, answer=cookies)
+    assert bench.counters.offload == {("default", "location"): 2, ("default", "cookie"): 5, ("default", "hsts"): 3}
     bench.configure(site(tls_offload_fixes=True))
     answer = ask(bench, client, answer=wrong)[1]
     assert b"\r\nLocation: https://a.test/x\r\n" in answer

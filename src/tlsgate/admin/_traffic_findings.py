@@ -43,9 +43,9 @@ def traffic_findings(reports: Iterable[WorkerReport], sites: Sequence[Site]) -> 
         if count and site.plaintext_credentials is not Credentials.ALLOW:
             found.append(_credentials(site, count, merged_rows(reports), pointer))
         for what in ("location", "cookie", "hsts"):
-            heads = total.offload.get((site.name, what), 0)
-            if heads and (what == "hsts" or not site.tls_offload_fixes):
-                found.append(_offload(site, what, heads, pointer))
+            times = total.offload.get((site.name, what), 0)
+            if times and (what == "hsts" or not site.tls_offload_fixes):
+                found.append(_offload(site, what, times, pointer))
     return found
 
 
@@ -66,12 +66,12 @@ def _credentials(site: Site, count: int, rows: Iterable[Mapping[str, Any]], poin
     )
 
 
-def _offload(site: Site, what: str, heads: int, pointer: str) -> Finding:
+def _offload(site: Site, what: str, times: int, pointer: str) -> Finding:
     if what == "hsts":
         return Finding(
             "offload-hsts",
             Severity.INFO,
-            f"The upstream of site {site.name} sends Strict-Transport-Security itself (seen {heads} times), which the gate "
+            f"The upstream of site {site.name} sends Strict-Transport-Security itself (seen {times} times), which the gate "
             "drops: hsts.enabled sends the gate's own instead.",
             f"{pointer}/hsts/enabled",
         )
@@ -79,6 +79,6 @@ def _offload(site: Site, what: str, heads: int, pointer: str) -> Finding:
     return Finding(
         f"offload-{what}",
         Severity.WARNING,
-        f"The upstream of site {site.name} {wrong} (seen {heads} times): tls_offload_fixes = true {remedy}.",
+        f"The upstream of site {site.name} {wrong} (seen {times} times): tls_offload_fixes = true {remedy}.",
         f"{pointer}/tls_offload_fixes",
     )

@@ -389,6 +389,8 @@ class Exchange:
         ):
             meaning = ResponseMeaning(fields, site, secure, channel.plane, request.fields.host)
             fields.memo = meaning if meaning.lasting else None
+        if meaning.offload:
+            meaning.count_offload(channel.plane.counters)
         self._status = status
         self._held = None
         framing = head.framing

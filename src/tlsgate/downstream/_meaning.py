@@ -9,6 +9,7 @@ on the L{Fields} object, which its reader compares by bytes.  New routes make th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GateError, MalformedRequest
@@ -16,6 +17,7 @@ from ..http1 import Fields
 from ..policy import client_address, downstream_fields, is_secure, is_trusted, kept_request_id, offload, upstream_fields
 
 if TYPE_CHECKING:
+    from ..counters import Counters
     from ._channel import Channel
     from ._plain import PlainMeaning
     from ._plane import Plane
@@ -183,6 +185,7 @@ class ResponseMeaning:
     @ivar fields_without_length: the same without it.
     @ivar dated: is there a C{Date}?
     @ivar lasting: is it the same for every request of the site?
+    @ivar offload: what shows that the upstream does not know of its TLS, and how often, to be counted for each response.
     """
 
     __slots__ = (
@@ -193,6 +196,7 @@ class ResponseMeaning:
         "keep_alive",
         "keep_alive_1_0",
         "lasting",
+        "offload",
         "secure",
         "site",
     )
@@ -210,6 +214,7 @@ class ResponseMeaning:
         self.keep_alive_1_0 = b"keep-alive" in options and self.keep_alive
         self.dated = fields.get(b"date") is not None
         self.lasting = True
+        self.offload: Mapping[str, int] = {}
         sent = fields.lines
         if site is not None and secure:
             location = fields.get(b"location")
@@ -218,9 +223,8 @@ class ResponseMeaning:
                 # A wildcard's upstream may name any of its hosts, so what its Location means depends on who asked.
                 self.lasting = False
                 hosts |= {host}
-            sent, counts = offload(sent, hosts, https_port=plane.routes.https_port, fix=site.site.tls_offload_fixes)
-            for what, count in counts.items():
-                plane.counters.offload[site.name, what] += count
+            fix = site.site.tls_offload_fixes
+            sent, self.offload = offload(sent, hosts, https_port=plane.routes.https_port, fix=fix)
         lines = downstream_fields(sent, options)
         tail = self.hsts_line if secure else b""
         own = [b"%b: %b\r\n" % line for line in lines if line[0].lower() != b"content-length"]
@@ -228,6 +232,14 @@ class ResponseMeaning:
         self.fields = self.fields_without_length
         if fields.content_length >= 0:
             self.fields += b"Content-Length: %d\r\n" % fields.content_length
+
+    def count_offload(self, counters: Counters) -> None:
+        """
+        A response of this meaning goes out.
+        """
+        assert self.site is not None
+        for what, count in self.offload.items():
+            counters.offload[self.site.name, what] += count
 
 
 def _authority(host: Any) -> bytes:
