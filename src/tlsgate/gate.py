@@ -23,6 +23,7 @@ from .counters import Counters
 from .downstream import AccessLog, ChannelSource, Plane, Routes
 from .interfaces import ApplyFailed, IDataPlane, IPreparedSnapshot, WorkerReport
 from .listeners import Admission, BindingListener, EndpointAddress, ListeningSocket, address_of, open_listening_socket
+from .policy import LoopDetector
 from .sites import Binding, Scheme, Server, ServerCertificate, Snapshot
 from .tls import CertificateRefused, CertificateSelector, Terminator
 from .upstream import GroupsPlan, UpstreamGroups
@@ -62,6 +63,8 @@ class Gate:
         access_log: AccessLog,
         counters: Counters,
         identity: str,
+        salt: bytes = b"",
+        loops: LoopDetector | None = None,
         demo_path: str = "",
         inherited: Mapping[EndpointAddress, ListeningSocket] | None = None,
         open_socket: Callable[[str, str], Awaitable[ListeningSocket]] | None = None,
@@ -69,6 +72,8 @@ class Gate:
     ) -> None:
         """
         @param identity: this gate's name in C{Via}; the same for all its processes.
+        @param salt: of fingerprints of credentials; likewise.  Empty for one of its own.
+        @param loops: finds redirect loops; C{None} for one that knows this process only.
         @param demo_path: the UNIX socket of the demo application, for C{demo:} upstreams.
         @param inherited: sockets that were bound before, by address; taken where a binding wants one.
         @param open_socket: has a socket from an endpoint description and a binding's name; C{None} to bind one here.
@@ -92,6 +97,8 @@ class Gate:
             routes=Routes((), {}, https_port=0, now=wall_clock()),
             wall_clock=wall_clock,
             identity=identity,
+            salt=salt,
+            loops=loops,
         )
 
     def __repr__(self) -> str:

@@ -4,6 +4,7 @@ What the traffic says about the settings.
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Any
 
 import attrs
@@ -77,3 +78,5 @@ def test_loop_of_any_worker() -> None:
     reports = [worker(rows=loops.rows(1.0)), worker(rows=loops.rows(1.0)), worker()]
     (finding,) = traffic_findings(reports, SITES)
     assert (finding.code, finding.pointer) == ("redirect-loop", "/site/1/trusted_peers")
+    trusting = (SITES[0], attrs.evolve(SITES[1], trusted_peers=(ip_network("10.0.0.0/24"),)))
+    assert traffic_findings(reports, trusting) == []

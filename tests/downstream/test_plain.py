@@ -29,6 +29,7 @@ from tlsgate.sites import (
 )
 from tlsgate.transport import Deadlines
 from tlsgate.upstream import UpstreamGroups
+from tlsgate.workers import Setup
 
 NOW = 1_800_000_000.0
 FIREFOX = b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -54,7 +55,7 @@ class Stage:
     A plane with one site whose upstream is drained, and clients that connect to it.
     """
 
-    def __init__(self, site: Site, https_port: int = 443) -> None:
+    def __init__(self, site: Site, https_port: int = 443, salt: bytes = b"") -> None:
         self.site = site
         self.wall = NOW
         self.https_port = https_port
@@ -71,6 +72,7 @@ class Stage:
             routes=Routes([site], groups, https_port=https_port, now=NOW),
             wall_clock=lambda: self.wall,
             identity="tlsgate-test",
+            salt=salt,
         )
 
     def ask(
@@ -172,6 +174,21 @@ def test_credentials_are_refused(mode: RedirectMode) -> None:
     assert len(row["fingerprint"]) == 12
     assert "sesame" not in repr(stage.plane.plain_http())
     assert stage.ask(b"Authorization: Bearer sesame", secure=True)[0] == PASSED
+
+
+def test_equal_credentials_are_told_to_be_equal_by_all_processes() -> None:
+    """
+    Two processes of a gate give the same credentials the same fingerprint, so that they count once; another gate gives
+    another.
+    """
+    gate, another = Setup(identity="one"), Setup(identity="another")
+    found = []
+    for setup in (gate, gate, another):
+        stage = Stage(site(), salt=setup.salt)
+        stage.ask(b"Authorization: Bearer sesame")
+        found.append(stage.report()[0]["fingerprint"])
+    assert found[0] == found[1] != found[2]
+    assert repr(gate.salt) not in repr(gate)
 
 
 def test_credentials_are_counted_and_redirected() -> None:

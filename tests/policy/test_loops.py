@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tlsgate.policy import LoopDetector, claims_https, is_forwarded, loop_findings
+from tlsgate.policy import LoopDetector, Sighting, claims_https, is_forwarded, loop_findings
 
 POINTERS = {"app": "/site/0"}
 
@@ -51,6 +51,35 @@ def test_slow_repetition_is_no_loop() -> None:
     loops = LoopDetector(times=3, within=10)
     assert not any(loops.note("app", "10.0.0.1", b"c", b"/", now, claimed=True) for now in range(0, 120, 6))
     assert not any(loops.note("app", "10.0.0.1", b"c", b"/%d" % number, 200.0, claimed=True) for number in range(9))
+
+
+def test_counts_for_several() -> None:
+    """What two processes see of one client is a loop for whoever counts for both, and both hear of it."""
+    counting = LoopDetector(times=3)
+
+    def tell(sighting: Sighting) -> None:
+        site, peer, client, target, now, claimed, trusted = sighting
+        if counting.note(site, peer, client, target, now, claimed=claimed, trusted=trusted):
+            for each in processes:
+                each.suspend(counting.rows(now))
+
+    processes = [LoopDetector(times=3, tell=tell) for _ in range(3)]
+    asked = [each.note("app", "10.0.0.1", b"c" * 99, b"/" * 999, 1.0, claimed=True) for each in processes]
+    assert asked == [False, False, False]
+    assert all(each.is_suspended("app", "10.0.0.1", 2.0) for each in processes)
+    assert len(loop_findings([row for each in processes for row in each.rows(2.0)], POINTERS)) == 1
+
+
+def test_does_not_tell_without_bound() -> None:
+    """A proxy that forwards for many in clear is told of a bounded number of times a second, and never while suspended."""
+    told: list[Sighting] = []
+    loops = LoopDetector(times=3, tell=told.append, max_told=5)
+    for number in range(50):
+        loops.note("app", "10.0.0.1", b"c", b"/%d" % number, 1.0 + number // 25, claimed=True)
+    assert len(told) == 10
+    for _ in range(5):
+        loops.note("app", "10.0.0.2", b"c", b"/", 9.0, claimed=True)
+    assert len(told) == 13
 
 
 @settings(max_examples=30, deadline=None)

@@ -89,6 +89,7 @@ class Process:
     A process as the test scripts it.
 
     @ivar asked: verbs in the order they came, beats left out.
+    @ivar suspended: site and peer whose redirects it was told to be loops.
     @ivar answers: verb to what is answered: a value, an exception, or a Deferred.
     """
 
@@ -101,10 +102,23 @@ class Process:
         self.snapshots: dict[int, Snapshot] = {}
         self.served: Snapshot | None = None
         self.challenges: Any = None
+        self.suspended: list[tuple[str, str]] = []
         self.alive = True
         self.answers: dict[str, Any] = dict(reactor.answers)
         self.counters = Counters()
-        verbs = ("begin", "prepare", "commit", "abort", "report", "challenges", "beat", "reopen", "drain", "end")
+        verbs = (
+            "begin",
+            "prepare",
+            "commit",
+            "abort",
+            "report",
+            "challenges",
+            "beat",
+            "reopen",
+            "drain",
+            "end",
+            "suspend",
+        )
         self.link = Link({verb: self._verb(verb) for verb in verbs}, lambda: None)
 
     def _verb(self, verb: str) -> Callable[[Any, Sequence[int]], Any]:
@@ -129,6 +143,9 @@ class Process:
 
     def _commit(self, token: int) -> None:
         self.served = self.snapshots.pop(token)
+
+    def _suspend(self, rows: Any) -> None:
+        self.suspended = [(row["site"], row["peer"]) for row in rows]
 
     def _challenges(self, challenges: Any) -> None:
         self.challenges = challenges

@@ -4,6 +4,7 @@ The supervisor: all workers or none, and another where one is gone.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,28 @@ def test_challenges_are_published_to_all(plane: Plane) -> None:
     assert [process.challenges for process in plane.reactor.running[:2]] == [
         ({b"a": b"b"}, {"x.test": certificate("x")})
     ] * 2
+
+
+def test_a_loop_over_several_workers_is_suspended_in_all(plane: Plane) -> None:
+    """
+    Three redirects of one client are a loop whoever of the workers made them; who starts later hears of it too.
+    """
+    plane.serve(snapshot(1))
+    plane.reactor.turn(3)
+    one, other, spare = plane.reactor.running
+    for number, process in enumerate((one, other, one)):
+        assert one.suspended == []
+        process.link.note("redirected", ("app", "10.0.0.9", b"client", b"/", time.time() + number, True, False))
+        plane.reactor.turn()
+    assert one.suspended == other.suspended == spare.suspended == [("app", "10.0.0.9")]
+    one.end()
+    plane.reactor.turn(3)
+    assert [process.suspended for process in plane.reactor.running[:2]] == [[("app", "10.0.0.9")]] * 2
+    plane.reactor.running[0].end()
+    plane.reactor.turn(3)
+    late = plane.reactor.running[1]
+    assert late not in (one, other, spare)
+    assert late.suspended == [("app", "10.0.0.9")]
 
 
 def test_a_silent_worker_is_replaced(plane: Plane) -> None:

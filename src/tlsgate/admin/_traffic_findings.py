@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from ..interfaces import WorkerReport
-from ..policy import loop_findings
+from ..policy import is_trusted, loop_findings
 from ..problems import Finding, Severity
 from ..sites import Credentials, Site
 from ._metrics import total_of
@@ -33,10 +33,17 @@ def traffic_findings(reports: Iterable[WorkerReport], sites: Sequence[Site]) -> 
     @param sites: in the order of the settings document.
     """
     reports = tuple(reports)
-    rows = [row for report in reports for row in report.plain_http]
+    rows: list[Mapping[str, Any]] = [row for report in reports for row in report.plain_http]
     total = total_of(reports)
     pointers = {site.name: f"/site/{index}" for index, site in enumerate(sites)}
-    found = loop_findings(rows, pointers)
+    named = {site.name: site.trusted_peers for site in sites}
+    # The setting that a loop asks for may have come since.
+    looping = [
+        row
+        for row in rows
+        if row["kind"] == "loop" and (row["trusted"] or not is_trusted(row["peer"], named.get(row["site"], ())))
+    ]
+    found = loop_findings(looping, pointers)
     for site in sites:
         pointer = pointers[site.name]
         count = total.plaintext_credentials.get(site.name, 0)

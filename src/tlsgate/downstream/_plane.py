@@ -30,7 +30,7 @@ class Plane:
     @ivar draining: close each connection after its present exchange.
     @ivar report: who still uses plain HTTP.
     @ivar loops: peers that terminate TLS in front of us without our knowing.
-    @ivar salt: of fingerprints of credentials; they mean nothing to another process.
+    @ivar salt: of fingerprints of credentials; the same in all processes of a gate, and in no other gate.
     @ivar identity: this gate's name in C{Via}; a request that carries it has come full circle.
     @ivar wall: Unix time of the present tick.
     @ivar date_line: the C{Date} line of the present second.
@@ -45,6 +45,8 @@ class Plane:
         routes: Routes,
         wall_clock: Callable[[], float],
         identity: str,
+        loops: LoopDetector | None = None,
+        salt: bytes = b"",
     ) -> None:
         self.hub = hub
         self.deadlines = hub.deadlines
@@ -56,8 +58,8 @@ class Plane:
         self.challenges: Mapping[bytes, bytes] = {}
         self.draining = False
         self.report = PlainHTTPReport()
-        self.loops = LoopDetector()
-        self.salt = os.urandom(16)
+        self.loops = LoopDetector() if loops is None else loops
+        self.salt = salt or os.urandom(16)
         self._wall_clock = wall_clock
         self._id_prefix = os.urandom(6).hex().encode("ascii")
         self._id_count = 0

@@ -11,7 +11,7 @@ from ._fields import downstream_fields, offload
 from ._forwarded import ClientAddress, client_address, is_secure, is_trusted, kept_request_id, upstream_fields
 from ._hop_by_hop import HOP_BY_HOP, end_to_end
 from ._hsts import PRELOAD_MAX_AGE, hsts_value
-from ._loops import LoopDetector, claims_https, is_forwarded, loop_findings
+from ._loops import LoopDetector, Sighting, claims_https, is_forwarded, loop_findings
 from ._plain_http import PlainHTTPReport
 from ._redirect import Decision, decide, explain, is_browser
 from ._trailers import trailers_to_pass
@@ -25,6 +25,7 @@ __all__ = [
     "Found",
     "LoopDetector",
     "PlainHTTPReport",
+    "Sighting",
     "challenge_answer",
     "claims_https",
     "client_address",

@@ -5,12 +5,15 @@ Redirects that lead back to themselves, because somebody in front terminates TLS
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from ..problems import Finding, Severity
 
-__all__ = ["LoopDetector", "claims_https", "is_forwarded", "loop_findings"]
+__all__ = ["LoopDetector", "Sighting", "claims_https", "is_forwarded", "loop_findings"]
+
+#: A redirect of a proxy's request: site, peer, client, target, Unix time, and whether the peer claims HTTPS and is trusted.
+Sighting = tuple[str, str, bytes, bytes, float, bool, bool]
 
 #: What proxies that terminate TLS say about it: field, and what its value then is.
 _CLAIMS: Final = (
@@ -53,6 +56,9 @@ class LoopDetector:
     Only a peer that shows itself to be a proxy is counted: any other client that asks again has merely not followed.
     One that claims HTTPS without being believed is a loop after C{times}; one that says nothing of the scheme could
     forward for somebody who polls, so that it takes C{times_unclaimed}, which a browser's twenty redirects still reach.
+
+    The connections of one client spread over all processes.  Each process has a detector that tells what it sees to the
+    one of the supervisor, which counts for all and has its findings suspended everywhere (L{suspend}).
     """
 
     def __init__(
@@ -63,21 +69,28 @@ class LoopDetector:
         within: float = 10.0,
         suspended_for: float = 600.0,
         max_rows: int = 1000,
+        tell: Callable[[Sighting], None] | None = None,
+        max_told: int = 100,
     ) -> None:
         """
-        @param times: redirects that are a loop.  Small, since each worker counts for itself and a browser gives up after
-            twenty.
+        @param times: redirects that are a loop.  Small, since a browser gives up after twenty.
         @param times_unclaimed: the same, of a peer that does not claim HTTPS.
         @param within: seconds.
         @param suspended_for: seconds.
         @param max_rows: remembered at most, of targets and of peers; the oldest are forgotten.
+        @param tell: called with each redirect that counts, for whoever counts for several.
+        @param max_told: in one second, at most; what is beyond counts here only.
         """
         self._times = times
         self._times_unclaimed = times_unclaimed
         self._within = within
         self._suspended_for = suspended_for
         self._max_rows = max_rows
-        self._seen: OrderedDict[tuple[str, str, str, bytes], tuple[float, int]] = OrderedDict()
+        self._tell = tell
+        self._max_told = max_told
+        self._told_in = 0
+        self._told = 0
+        self._seen: OrderedDict[tuple[str, str, bytes, bytes], tuple[float, int]] = OrderedDict()
         # Site and peer to when it ends, and whether the peer claims HTTPS and is trusted.
         self._suspended: OrderedDict[tuple[str, str], tuple[float, bool, bool]] = OrderedDict()
 
@@ -112,20 +125,41 @@ class LoopDetector:
         """
         if self.is_suspended(site, peer, now):
             return True
-        key = (site, peer, client[:64].decode("latin-1"), target[:512])
+        client, target = client[:64], target[:512]
+        if self._tell is not None and self._may_tell(int(now)):
+            self._tell((site, peer, client, target, now, claimed, trusted))
+        key = (site, peer, client, target)
         since, count = self._seen.pop(key, (now, 0))
         if now - since > self._within:
             since, count = now, 0
         count += 1
         if count >= (self._times if claimed else self._times_unclaimed):
-            self._suspended[site, peer] = (now + self._suspended_for, claimed, trusted)
-            while len(self._suspended) > self._max_rows:
-                self._suspended.popitem(last=False)
+            self._suspend(site, peer, (now + self._suspended_for, claimed, trusted))
             return True
         self._seen[key] = (since, count)
         while len(self._seen) > self._max_rows:
             self._seen.popitem(last=False)
         return False
+
+    def _may_tell(self, second: int) -> bool:
+        if second != self._told_in:
+            self._told_in, self._told = second, 0
+        self._told += 1
+        return self._told <= self._max_told
+
+    def suspend(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """
+        Suspend the redirect for peers that another detector has found.
+
+        @param rows: of its L{rows}.
+        """
+        for row in rows:
+            self._suspend(row["site"], row["peer"], (row["until"], row["claimed"], row["trusted"]))
+
+    def _suspend(self, site: str, peer: str, how: tuple[float, bool, bool]) -> None:
+        self._suspended[site, peer] = how
+        while len(self._suspended) > self._max_rows:
+            self._suspended.popitem(last=False)
 
     def rows(self, now: float) -> tuple[dict[str, Any], ...]:
         """

@@ -20,6 +20,7 @@ from twisted.python.failure import Failure
 
 from ..interfaces import ApplyFailed, WorkerReport
 from ..listeners import ListeningSocket
+from ..policy import Sighting
 from ..sites import ServerCertificate, Snapshot
 from ._link import Link, adopt, packed
 from ._local import Setup
@@ -86,11 +87,18 @@ class Child(ProcessProtocol):
     @ivar beating: was a beat sent that it has not answered?
     """
 
-    def __init__(self, reactor: Any, setup: Setup, gone: Callable[[Child], None]) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        setup: Setup,
+        gone: Callable[[Child], None],
+        redirected: Callable[[Sighting], None],
+    ) -> None:
         """
         Start the process.
 
         @param gone: called once, when the process has ended or hung up.
+        @param redirected: called with each redirect that may be part of a loop.
 
         @raise OSError: it cannot be started.
         """
@@ -106,7 +114,8 @@ class Child(ProcessProtocol):
         self.report: WorkerReport | None = None
         self.beating = False
         self.began_at = self.heard_at = reactor.seconds()
-        self.link = Link({"log": self._log_event}, self._hung_up, self._heard)
+        verbs = {"log": self._log_event, "redirected": lambda sighting, _: redirected(sighting)}
+        self.link = Link(verbs, self._hung_up, self._heard)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs, Path(os.devnull).open("rb") as nothing:
             self._transport: Any = reactor.spawnProcess(

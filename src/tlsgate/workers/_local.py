@@ -7,6 +7,7 @@ With C{--workers 0} it serves in the twistd process; each worker has one too.
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ..downstream import AccessLog
 from ..gate import Gate
 from ..interfaces import IDataPlane, IPreparedSnapshot, WorkerReport
 from ..listeners import ListeningSocket, address_of
+from ..policy import LoopDetector, Sighting
 from ..problems import Finding
 from ..sites import ServerCertificate, Snapshot
 from ..transport import make_hub
@@ -32,12 +34,14 @@ class Setup:
     What every data plane of a gate is told once, before the first snapshot.
 
     @ivar identity: the gate's name in C{Via}.
+    @ivar salt: of fingerprints of credentials: equal ones are equal in all processes.  It is never stored.
     @ivar demo_path: the UNIX socket of the demo application.
     @ivar access_log: a file; a descriptor; C{None} for no log.
     @ivar access_log_format: C{combined} or C{json}.
     """
 
     identity: str
+    salt: bytes = attrs.field(factory=lambda: os.urandom(16), repr=False)
     demo_path: str = ""
     access_log: Path | int | None = None
     access_log_format: str = "combined"
@@ -58,21 +62,26 @@ class LocalPlane:
         setup: Setup,
         inherited: Iterable[ListeningSocket] = (),
         open_socket: Callable[[str, str], Awaitable[ListeningSocket]] | None = None,
+        tell: Callable[[Sighting], None] | None = None,
     ) -> None:
         """
         @param inherited: sockets that were bound before.
         @param open_socket: has a socket from an endpoint description and a binding's name; C{None} to bind one.
+        @param tell: hears of redirects that may be loops, for all processes; C{None} where this is the only one.
 
         @raise OSError: the access log cannot be opened.
         """
         counters = Counters()
         self._hub = make_hub(reactor)
+        self._loops = LoopDetector(tell=tell)
         self._access_log = AccessLog(setup.access_log, setup.access_log_format, reactor, counters)
         self._gate = Gate(
             self._hub,
             access_log=self._access_log,
             counters=counters,
             identity=setup.identity,
+            salt=setup.salt,
+            loops=self._loops,
             demo_path=setup.demo_path,
             inherited={address_of(listening.description): listening for listening in inherited},
             open_socket=open_socket,
@@ -132,6 +141,12 @@ class LocalPlane:
         What is to be said about the processes: nothing, there are none.
         """
         return ()
+
+    def suspend_redirects(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """
+        Redirect these peers no more, for they loop; see L{LoopDetector.suspend}.
+        """
+        self._loops.suspend(rows)
 
     def reopen_logs(self) -> None:
         """

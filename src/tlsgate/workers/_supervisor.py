@@ -9,6 +9,7 @@ process stands by with everything imported, so that a place is not empty for lon
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from zope.interface import implementer
 
 from ..interfaces import ApplyFailed, IDataPlane, IPreparedSnapshot, WorkerReport
 from ..listeners import ListeningSocket, open_listening_socket
+from ..policy import LoopDetector, Sighting
 from ..problems import Finding, Severity
 from ..sites import ServerCertificate, Snapshot
 from ._child import Child, Request
@@ -79,17 +81,22 @@ class Supervisor:
         inherited: Iterable[ListeningSocket] = (),
         *,
         workers: int,
-        start_child: Callable[[Any, Setup, Callable[[Child], None]], Child] = Child,
+        start_child: Callable[..., Child] = Child,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         """
         @param inherited: sockets that were bound before.
         @param start_child: starts a process; as L{Child}.
+        @param wall: Unix time.
         """
         self.generation = 0
         self.workers = workers
         self._reactor = reactor
         self._setup = setup
         self._start_child = start_child
+        self._wall = wall
+        # What no worker can know by itself: the connections of one client spread over all of them.
+        self._loops = LoopDetector()
         self._sockets = Sockets(inherited, lambda description, name: open_listening_socket(reactor, description, name))
         self._slots = [Slot() for _ in range(workers)]
         self._spare: Child | None = None
@@ -335,7 +342,7 @@ class Supervisor:
         """
         @raise OSError: it cannot be started.
         """
-        child = self._start_child(self._reactor, self._setup, self._gone)
+        child = self._start_child(self._reactor, self._setup, self._gone, self._redirected)
         child.link.note("log_level", self._log_level)
         return child
 
@@ -414,6 +421,7 @@ class Supervisor:
 
     async def _bring_up(self, child: Child) -> None:
         await child.begun
+        child.link.note("suspend", self._loops.rows(self._wall()))
         while child.alive and child.up:
             target, challenges = self._target, self._challenges
             if child.challenges is not challenges:
@@ -434,6 +442,20 @@ class Supervisor:
     def _settled(self, child: Child) -> None:
         self._settling.discard(child)
         self._check()
+
+    def _redirected(self, sighting: Sighting) -> None:
+        """
+        A worker redirects what a proxy handed on.
+        """
+        site, peer, client, target, now, claimed, trusted = sighting
+        if self._loops.is_suspended(site, peer, now):
+            # The worker will hear of it before it hears this.
+            return
+        if self._loops.note(site, peer, client, target, now, claimed=claimed, trusted=trusted):
+            _log.warn("Redirects of site {site} loop at {peer} and are suspended for it", site=site, peer=peer)
+            rows = self._loops.rows(now)
+            for child in self._children():
+                child.link.note("suspend", rows)
 
     # Waiting.
 

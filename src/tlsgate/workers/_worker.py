@@ -30,6 +30,7 @@ from zope.interface import provider
 
 from ..interfaces import ApplyFailed, IPreparedSnapshot, WorkerReport
 from ..listeners import ListeningSocket
+from ..policy import Sighting
 from ..sites import ServerCertificate
 from ._limits import forbid_core_dumps, raise_descriptor_limit
 from ._link import Link, adopt
@@ -70,6 +71,7 @@ class Worker:
                 "abort": self._abort,
                 "report": self._report,
                 "challenges": self._publish_challenges,
+                "suspend": self._suspend_redirects,
                 "beat": lambda *_: None,
                 "reopen": self._reopen,
                 "log_level": self._set_log_level,
@@ -93,7 +95,7 @@ class Worker:
 
     def _begin(self, setup: Setup, _: Sequence[int]) -> None:
         try:
-            self._plane = LocalPlane(self._reactor, setup, open_socket=self._take_passed)
+            self._plane = LocalPlane(self._reactor, setup, open_socket=self._take_passed, tell=self._tell_redirect)
         except OSError as reason:
             raise ApplyFailed(
                 "storage-failed", "access log", f"The access log cannot be opened: {reason.strerror}."
@@ -144,6 +146,14 @@ class Worker:
         self, challenges: tuple[Mapping[bytes, bytes], Mapping[str, ServerCertificate]], _: Sequence[int]
     ) -> None:
         await self._serving().publish_challenges(*challenges)
+
+    def _tell_redirect(self, sighting: Sighting) -> None:
+        if not self.link.full:
+            self.link.note("redirected", sighting)
+
+    def _suspend_redirects(self, rows: Sequence[Mapping[str, Any]], _: Sequence[int]) -> None:
+        if self._plane is not None:
+            self._plane.suspend_redirects(rows)
 
     def _reopen(self, *_: object) -> None:
         if self._plane is not None:
