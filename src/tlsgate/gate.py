@@ -146,6 +146,12 @@ class Gate:
             if served.terminator is not None:
                 served.terminator.challenges = tls_alpn_01
 
+    def challenges(self) -> Mapping[bytes, bytes]:
+        """
+        As L{IDataPlane.challenges}.
+        """
+        return self._challenges[0]
+
     def ports(self) -> Mapping[str, int]:
         """
         As L{IDataPlane.ports}.

@@ -103,6 +103,11 @@ class IDataPlane(Interface):
         @param tls_alpn_01: server name to the certificate of RFC 8737.
         """
 
+    def challenges() -> Mapping[bytes, bytes]:
+        """
+        The HTTP-01 challenges that are answered, token to key authorization.
+        """
+
     def ports() -> Mapping[str, int]:
         """
         The port each binding listens on now, by the binding's name; 0 for one that has none (a UNIX socket).

@@ -46,12 +46,14 @@ class MemoryDataPlane:
     Serves in imagination only.
 
     @ivar taken: ports that belong to somebody else.
+    @ivar live: ACME challenges.
     """
 
     def __init__(self) -> None:
         self.snapshot = Snapshot(generation=0)
         self.taken: set[int] = set()
         self.counters = Counters()
+        self.live: dict[bytes, bytes] = {}
 
     @property
     def generation(self) -> int:
@@ -68,6 +70,9 @@ class MemoryDataPlane:
 
     async def publish_challenges(self, http_01: Any, tls_alpn_01: Any) -> None:
         raise NotImplementedError
+
+    def challenges(self) -> Mapping[bytes, bytes]:
+        return self.live
 
     def ports(self) -> Mapping[str, int]:
         return {binding.name: parse_endpoint(binding.endpoint).port for binding in self.snapshot.bindings}

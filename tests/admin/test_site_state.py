@@ -75,3 +75,20 @@ def test_explanation_has_words(gate: Any) -> None:
     found = gate.call("POST", "/api/v1/redirect/explain", asked).json
     assert (found["rule"], found["client_ip"]) == ("secure", "198.51.100.7")
     assert "trusted_peers" in found["explanation"]
+    asked["target"] = "/.well-known/acme-challenge/token"
+    assert gate.call("POST", "/api/v1/redirect/explain", asked).json["rule"] == "secure"
+    gate.plane.live[b"token"] = b"token.thumbprint"
+    found = gate.call("POST", "/api/v1/redirect/explain", asked).json
+    assert (found["rule"], found["redirected"], found["refused"]) == ("acme-challenge", False, False)
+
+
+def test_a_challenge_is_explained_for_every_host(gate: Any) -> None:
+    """
+    As the gate answers it for hosts that no site serves, too.
+    """
+    assert gate.call("PATCH", "/api/v1/sites/default", {"hosts": ["app.test"]}).status == 200
+    asked = {"host": "mail.test", "target": "/.well-known/acme-challenge/token"}
+    assert gate.call("POST", "/api/v1/redirect/explain", asked).code == "not-found"
+    gate.plane.live[b"token"] = b"token.thumbprint"
+    found = gate.call("POST", "/api/v1/redirect/explain", asked).json
+    assert (found["site"], found["rule"]) == ("-", "acme-challenge")

@@ -120,6 +120,9 @@ class MemoryDataPlane:
     ) -> None:
         raise NotImplementedError
 
+    def challenges(self) -> Mapping[bytes, bytes]:
+        return {}
+
     def ports(self) -> Mapping[str, int]:
         return {"http": 8080, "https": 8443}
 

@@ -305,12 +305,16 @@ USUAL: dict[str, Any] = {
     "peer": "10.0.0.9",
     "https_port": 443,
     "live": False,
+    "looping": False,
 }
+CHALLENGE = {**USUAL, "target": b"/.well-known/acme-challenge/tok", "live": True}
 
 
 @settings(max_examples=250, deadline=None)
 @example(served=TRUSTING, fields=[b"X-Forwarded-For: 198.51.100.7", b"X-Api-Key: k"], **USUAL)
 @example(served=TRUSTING, fields=[b"X-Forwarded-For: 203.0.113.9, 10.1.1.1", b"X-Forwarded-Proto: http"], **USUAL)
+@example(served=TRUSTING, fields=[b"X-Forwarded-Proto: https", b"X-Api-Key: k"], **CHALLENGE)
+@example(served=TRUSTING, fields=[b"X-Forwarded-Proto: http"], **{**USUAL, "looping": True})
 @given(
     served=SITES,
     fields=FIELDS,
@@ -320,6 +324,7 @@ USUAL: dict[str, Any] = {
     peer=st.sampled_from(["192.0.2.1", "10.0.0.9", "198.51.100.7", "2001:db8::1"]),
     https_port=st.sampled_from([0, 443, 8443]),
     live=st.booleans(),
+    looping=st.booleans(),
 )
 def test_explanation_and_reality_agree(
     *,
@@ -331,6 +336,7 @@ def test_explanation_and_reality_agree(
     peer: str,
     https_port: int,
     live: bool,
+    looping: bool,
 ) -> None:
     """
     For random heads, sites and peers, a channel does what is explained: status, Location, storing and rule.
@@ -340,6 +346,8 @@ def test_explanation_and_reality_agree(
     stage = Stage(served, https_port)
     challenges = {b"tok": b"tok.key"} if live else {}
     stage.plane.challenges = challenges
+    if looping:
+        stage.plane.loops.suspend([{"site": "app", "peer": peer, "until": NOW + 1, "claimed": True, "trusted": False}])
     lines = [tuple(line.split(b": ", 1)) for line in fields]
     explanation: Explanation = explain_request(
         served,
@@ -350,6 +358,7 @@ def test_explanation_and_reality_agree(
         peer=peer,
         https_port=https_port,
         now=NOW,
+        suspended=looping,
         challenges=challenges,
     )
     decision = explanation.decision

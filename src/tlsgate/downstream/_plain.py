@@ -12,6 +12,7 @@ from ..errors import Blame, GateError
 from ..policy import (
     Decision,
     Found,
+    PlainRequest,
     claims_https,
     credentials_in_fields,
     explain,
@@ -133,8 +134,7 @@ def _decide(exchange: Exchange, meaning: RequestMeaning, plane: Plane, found: Fo
     fields = head.fields
     peer = exchange.channel.peer_ip
     now = plane.wall
-    decision = explain(
-        site.redirect,
+    request = PlainRequest(
         method=head.method,
         target=head.target,
         host=fields.host,
@@ -142,10 +142,10 @@ def _decide(exchange: Exchange, meaning: RequestMeaning, plane: Plane, found: Fo
         client_ip=meaning.client_ip,
         https_port=plane.routes.https_port,
         now=now,
-        secure=meaning.secure,
         suspended=plane.loops.is_suspended(served.name, peer, now),
         refuse=refuse,
     )
+    decision = explain(site.redirect, request)
     plain = meaning.plain
     if not decision.redirected or plain is None or not plain.may_loop:
         return decision

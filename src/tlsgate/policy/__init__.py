@@ -13,7 +13,7 @@ from ._hop_by_hop import HOP_BY_HOP, end_to_end
 from ._hsts import PRELOAD_MAX_AGE, hsts_value
 from ._loops import LoopDetector, Sighting, claims_https, is_forwarded, loop_findings
 from ._plain_http import PlainHTTPReport
-from ._redirect import Decision, decide, explain, is_browser
+from ._redirect import Decision, PlainRequest, explain, is_browser
 from ._trailers import trailers_to_pass
 
 __all__ = [
@@ -25,13 +25,13 @@ __all__ = [
     "Found",
     "LoopDetector",
     "PlainHTTPReport",
+    "PlainRequest",
     "Sighting",
     "challenge_answer",
     "claims_https",
     "client_address",
     "credentials_in_clear",
     "credentials_in_fields",
-    "decide",
     "downstream_fields",
     "end_to_end",
     "explain",

@@ -15,7 +15,7 @@ from ..sites import Credentials, Site
 from ._credentials import credentials_in_clear
 from ._forwarded import client_address, is_secure
 from ._hop_by_hop import Line
-from ._redirect import Decision, explain, is_browser
+from ._redirect import Decision, PlainRequest, explain, is_browser
 
 __all__ = ["Explanation", "explain_request"]
 
@@ -79,17 +79,15 @@ def explain_request(
 
     @param host: the request's host: lower case, without port.
     @param peer: the immediate peer's address; empty for a UNIX socket.
-    @param https_port: as in L{explain}.
-    @param now: Unix time.
-    @param suspended: as in L{explain}.
+
+    Others as in L{PlainRequest}.
     """
     first: dict[bytes, bytes] = {}
     for name, value in fields:
         first.setdefault(name.lower(), value)
     client = client_address(peer, fields, site.trusted_peers)
     found = credentials_in_clear(method, target, fields, salt=b"")
-    decision = explain(
-        site.redirect,
+    request = PlainRequest(
         method=method,
         target=target,
         host=host,
@@ -103,7 +101,7 @@ def explain_request(
         refuse=found is not None and site.plaintext_credentials is Credentials.REFUSE,
     )
     return Explanation(
-        decision=decision,
+        decision=explain(site.redirect, request),
         browser=is_browser(method, first),
         client_ip=client.ip,
         credentials="" if found is None else found.kind,

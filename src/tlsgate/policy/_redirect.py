@@ -1,7 +1,7 @@
 """
 From HTTP to HTTPS: which requests, with which status, and by which rule.
 
-L{explain} decides; L{decide} is what of it is carried out.  There is no second path, so that they cannot disagree.
+L{explain} decides for the data plane and for whoever asks beforehand.  There is no second path, so that they cannot disagree.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..sites import Redirect, RedirectMode
 from ._challenge import challenge_answer
 from ._forwarded import is_trusted
 
-__all__ = ["Decision", "decide", "explain", "is_browser", "origin_form"]
+__all__ = ["Decision", "PlainRequest", "explain", "is_browser", "origin_form"]
 
 _HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_-][A-Za-z0-9._-]*)(?::[0-9]*)?")
 _ABSOLUTE: Final = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
@@ -96,44 +96,49 @@ def origin_form(target: bytes) -> bytes:
     return target if target.startswith(b"/") and not _UNSAFE.search(target) else b""
 
 
-def explain(
-    redirect: Redirect,
-    *,
-    method: bytes,
-    target: bytes,
-    host: bytes,
-    first: Mapping[bytes, bytes],
-    client_ip: str,
-    https_port: int,
-    now: float,
-    secure: bool = False,
-    suspended: bool = False,
-    challenges: Mapping[bytes, bytes] | None = None,
-    refuse: bool = False,
-) -> Decision:
+@attrs.define(kw_only=True)
+class PlainRequest:
+    """
+    A request over plain HTTP, and what else a decision about it depends on.  Nobody changes one.
+
+    @ivar host: the request's host, with or without port.
+    @ivar first: lower-case field name to the first value.
+    @ivar client_ip: an address literal; empty behind a UNIX socket.
+    @ivar https_port: of the first https binding as clients see it; 0 if there is none.
+    @ivar now: Unix time.
+    @ivar secure: did the client speak HTTPS, to a trusted peer (see L{is_secure})?
+    @ivar suspended: is the redirect suspended for this peer, because it loops (see L{LoopDetector})?
+    @ivar challenges: live ACME challenges, token to key authorization.
+    @ivar refuse: does the request carry credentials that its site refuses over plain HTTP?
+    """
+
+    method: bytes
+    target: bytes
+    host: bytes
+    first: Mapping[bytes, bytes]
+    client_ip: str
+    https_port: int
+    now: float
+    secure: bool = False
+    suspended: bool = False
+    challenges: Mapping[bytes, bytes] | None = None
+    refuse: bool = False
+
+
+def explain(redirect: Redirect, request: PlainRequest) -> Decision:
     """
     What happens to a request, and by which rule.
-
-    @param host: the request's host, with or without port.
-    @param first: lower-case field name to the first value.
-    @param client_ip: an address literal; empty behind a UNIX socket.
-    @param https_port: of the first https binding as clients see it; 0 if there is none.
-    @param now: Unix time.
-    @param secure: did the client speak HTTPS (see L{is_secure})?
-    @param suspended: is the redirect suspended for this peer, because it loops (see L{LoopDetector})?
-    @param challenges: live ACME challenges, token to key authorization.
-    @param refuse: does the request carry credentials that its site refuses over plain HTTP?
     """
     rule = ""
-    path = origin_form(target)
-    match = _HOST.fullmatch(host)
-    if secure:
-        rule = "secure"
-    elif challenges and challenge_answer(path, challenges) is not None:
+    path = origin_form(request.target)
+    match = _HOST.fullmatch(request.host)
+    if request.challenges and challenge_answer(request.target, request.challenges) is not None:
         rule = "acme-challenge"
-    elif exempt := _exemption(redirect, path, client_ip):
+    elif request.secure:
+        rule = "secure"
+    elif exempt := _exemption(redirect, path, request.client_ip):
         rule = exempt
-    elif refuse:
+    elif request.refuse:
         return _REFUSED
     elif redirect.mode is RedirectMode.DISABLED:
         rule = "disabled"
@@ -141,19 +146,19 @@ def explain(
         rule = "target"
     elif match is None:
         rule = "host"
-    elif not https_port:
+    elif not request.https_port:
         rule = "no-https-port"
-    elif suspended:
+    elif request.suspended:
         rule = "loop"
-    elif redirect.mode is RedirectMode.BROWSERS and not is_browser(method, first):
+    elif redirect.mode is RedirectMode.BROWSERS and not is_browser(request.method, request.first):
         rule = "not-a-browser"
     if rule or match is None:
         return _STAYS[rule]
-    port = b"" if https_port == 443 else b":%d" % https_port
+    port = b"" if request.https_port == 443 else b":%d" % request.https_port
     location = b"https://%b%b%b" % (match[1], port, path)
     if redirect.mode is RedirectMode.REPORT:
         return Decision(rule="report", would=True, location=location)
-    soaking = not redirect.status and now < redirect.changed_at + redirect.soak
+    soaking = not redirect.status and request.now < redirect.changed_at + redirect.soak
     return Decision(
         status=redirect.status or (307 if soaking else 308),
         location=location,
@@ -169,40 +174,3 @@ def _exemption(redirect: Redirect, path: bytes, client_ip: str) -> str:
     if redirect.exempt_networks and is_trusted(client_ip, redirect.exempt_networks):
         return "exempt-network"
     return ""
-
-
-def decide(
-    redirect: Redirect,
-    *,
-    method: bytes,
-    target: bytes,
-    host: bytes,
-    first: Mapping[bytes, bytes],
-    client_ip: str,
-    https_port: int,
-    now: float,
-    secure: bool = False,
-    suspended: bool = False,
-    challenges: Mapping[bytes, bytes] | None = None,
-    refuse: bool = False,
-) -> Decision | None:
-    """
-    What to answer a request with instead of passing it on, or C{None}.  Parameters as L{explain}.
-    """
-    if secure or (redirect.mode is RedirectMode.DISABLED and not refuse):
-        return None
-    decision = explain(
-        redirect,
-        method=method,
-        target=target,
-        host=host,
-        first=first,
-        client_ip=client_ip,
-        https_port=https_port,
-        now=now,
-        secure=secure,
-        suspended=suspended,
-        challenges=challenges,
-        refuse=refuse,
-    )
-    return decision if decision.status else None

@@ -122,6 +122,12 @@ class LocalPlane:
         """
         await self._gate.publish_challenges(http_01, tls_alpn_01)
 
+    def challenges(self) -> Mapping[bytes, bytes]:
+        """
+        As L{IDataPlane.challenges}.
+        """
+        return self._gate.challenges()
+
     def ports(self) -> Mapping[str, int]:
         """
         As L{IDataPlane.ports}.

@@ -177,6 +177,12 @@ class Supervisor:
         self._settle_all()
         await self._until(self._all_settled, COMMIT_LIMIT)
 
+    def challenges(self) -> Mapping[bytes, bytes]:
+        """
+        As L{IDataPlane.challenges}.
+        """
+        return self._challenges[0]
+
     def ports(self) -> Mapping[str, int]:
         """
         As L{IDataPlane.ports}.

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address
 
-from ...policy import explain_request
+from ...policy import challenge_answer, explain_request
 from ...problems import Problem, ProblemError
 from ...sites import Scheme, Site
 from ...tls import normalise, wildcard_for
@@ -57,9 +57,14 @@ async def explain_redirect(call: Call) -> Answer:
     name = normalise(host.strip("[]"))
     if not name:
         raise _wrong("/host", "This is not a host name or an address.")
+    target = asked.target.encode("ascii")
+    challenges = control.data_plane.challenges()
     site = _site(snapshot.sites, name)
     if site is None:
-        raise Problem("not-found", f"No site serves {name}.")
+        if challenge_answer(target, challenges) is None:
+            raise Problem("not-found", f"No site serves {name}.")
+        # A challenge is answered for every host.
+        site = Site(name="-", hosts=(), upstream="")
     fields = [(field.encode("utf-8"), value.encode("utf-8")) for field, value in asked.headers.items()]
     ports = control.data_plane.ports()
     https = next((binding for binding in snapshot.bindings if binding.scheme is Scheme.HTTPS), None)
@@ -72,13 +77,14 @@ async def explain_redirect(call: Call) -> Answer:
     explanation = explain_request(
         site,
         method=asked.method.encode("ascii"),
-        target=asked.target.encode("ascii"),
+        target=target,
         host=f"[{name}]".encode("ascii") if ":" in name else name.encode("ascii"),
         fields=fields,
         peer=peer,
         https_port=0 if https is None else https.public_port or ports.get(https.name, 0),
         now=control.wall(),
         suspended=(site.name, peer) in suspended,
+        challenges=challenges,
     )
     decision = explanation.decision
     document = {
