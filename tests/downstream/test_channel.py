@@ -177,7 +177,7 @@ def test_a_reader_that_stalls(bench: Any) -> None:
     assert bench.app.outstanding == 0
 
 
-@pytest.mark.parametrize("how", ["half", "lost"])
+@pytest.mark.parametrize("how", ["readConnectionLost", "peer_ended", "connectionLost"])
 def test_a_client_that_goes(bench: Any, how: str) -> None:
     """
     Waiting or uploading, lent or in line: the upstream is let go at once, and 499 is written down.
@@ -189,13 +189,25 @@ def test_a_client_that_goes(bench: Any, how: str) -> None:
     waiting.say(GET % 1)
     assert bench.app.outstanding == 2
     for client in (waiting, running):
-        client.channel.readConnectionLost() if how == "half" else client.channel.connectionLost()
+        getattr(client.channel, how)()
         client.channel.connectionLost()
         assert client.hears() == b""
     assert bench.app.outstanding == 0
     assert origin.is_left()
     assert bench.counters.requests["default", "PUT", 499] == 1
     assert bench.counters.requests["default", "GET", 499] == 1
+
+
+def test_a_client_that_has_ended_with_nothing_asked(bench: Any) -> None:
+    """
+    What it has sent is still read.
+    """
+    client = bench.client()
+    client.channel.peer_ended()
+    assert client.transport.ended == ""
+    client.say(GET % 1)
+    bench.origin().says(OK % 1)
+    assert client.hears().endswith(b"1")
 
 
 def test_an_idle_client_that_goes(bench: Any) -> None:

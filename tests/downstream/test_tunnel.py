@@ -74,6 +74,8 @@ def test_half_close_by_the_client(bench: Any, tunnel: Any) -> None:
     Reaches the origin, whose bytes still arrive; its end is the tunnel's.
     """
     client, origin = tunnel
+    client.channel.peer_ended()
+    assert not origin.is_left()
     client.channel.readConnectionLost()
     assert origin.is_left()
     origin.says(b"answer")

@@ -6,15 +6,19 @@ client's failure is noticed upstream.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import re
 import resource
+import select
 import socket
+import struct
+import termios
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
-from _clients import connect, connect_tls, converse, free_port
+from _clients import connect, connect_tls, converse, free_port, unverified
 from _gate import GateProcess
 from _origin import Origin, response
 from _process import cpu_seconds, descriptors, resident
@@ -389,6 +393,52 @@ def test_a_client_that_vanishes(gate: GateProcess, stage: Stage, sent: bytes, ho
     abort(client) if how == "reset" else client.close()
     assert until(lambda: took)
     assert time.monotonic() - left < 1
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_client_that_vanishes_behind_what_is_not_read(gate: GateProcess, stage: Stage, secure: bool) -> None:
+    """
+    The upstream has stopped taking an upload, the gate has stopped reading it, and the client leaves in order: its end
+    lies behind its last bytes, and is noticed within a second all the same.
+    """
+    stuck, took = threading.Event(), []
+
+    def script(connection: socket.socket, number: int) -> None:
+        head_of(connection)
+        stuck.wait(10)
+        connection.setblocking(False)
+        # As soon as the last byte is in the gate's socket, nobody reads any more.
+        while unsent(client):
+            with contextlib.suppress(BlockingIOError):
+                connection.recv(65536)
+            time.sleep(0.002)
+        client.close()
+        # Only looking: what would be read is what keeps the gate waiting.
+        watched = select.poll()
+        watched.register(connection, select.POLLRDHUP)
+        begun = time.monotonic()
+        assert watched.poll(5000)
+        took.append(time.monotonic() - begun)
+
+    stage.play(script)
+    plain = connect(gate.https if secure else gate.http)
+    client = unverified().wrap_socket(plain, server_hostname="localhost") if secure else plain
+    client.sendall(b"PUT / HTTP/1.1\r\nHost: raw\r\nContent-Length: 100000000\r\n\r\n")
+    client.settimeout(0.3)
+    with contextlib.suppress(TimeoutError):
+        while True:
+            client.send(b"x" * 65536)
+    stuck.set()
+    assert until(lambda: took, 15)
+    assert took[0] < 1
+
+
+def unsent(connection: socket.socket) -> int:
+    """
+    Bytes that the peer's kernel has not taken yet.
+    """
+    told: int = struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)))[0]
+    return told
 
 
 def test_a_client_that_vanishes_from_a_response(gate: GateProcess, stage: Stage) -> None:

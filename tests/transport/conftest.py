@@ -20,7 +20,7 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from tlsgate.transport import EpollHub, StreamTransport, TLSTransport
+from tlsgate.transport import EpollHub, IEndObserver, StreamTransport, TLSTransport
 
 
 class HandReactor(Clock):
@@ -75,6 +75,20 @@ class HalfCloseable(Recorder):
         self.write_ended += 1
 
 
+@implementer(IEndObserver)
+class EndObserver(Recorder):
+    """
+    Keeps how often it was told that its peer has ended.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = 0
+
+    def peer_ended(self) -> None:
+        self.ended += 1
+
+
 def make_context(server: bool, configure: Callable[[SSL.Context], object] | None = None) -> SSL.Context:
     """
     A context with a certificate made now (server), or one that believes everything (client).
@@ -108,6 +122,7 @@ class Lab:
 
     Recorder = Recorder
     HalfCloseable = HalfCloseable
+    EndObserver = EndObserver
     Reactor = HandReactor
     make_context = staticmethod(make_context)
 

@@ -323,6 +323,85 @@ def test_paused_and_hung_up(lab: Any, family: int) -> None:
     assert protocol.lost in {"ConnectionDone", "ConnectionLost"}
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("end", ["close", "half-close"])
+@pytest.mark.parametrize("waiting", [b"", b"unread"])
+def test_an_end_behind_unread_input(lab: Any, family: int, end: str, waiting: bytes) -> None:
+    """A paused protocol that asks for it is told at once that its peer has ended; nothing spins, no byte is lost."""
+    near, far = lab.pair(family)
+    one = lab.stream(near, lab.EndObserver())
+    protocol = one.protocol
+    one.pauseProducing()
+    if waiting:
+        far.send(waiting)
+        lab.spin()
+        # What is still written and waits for the socket makes no difference.
+        one.write(bytes(5_000_000))
+    lab.spin()
+    assert protocol.ended == 0
+    far.close() if end == "close" and not waiting else far.shutdown(socket.SHUT_WR)
+    lab.spin()
+    assert protocol.ended == 1
+    counting = Counting(lab.hub)
+    one._hub = counting
+    lab.spin()
+    assert counting.calls == []
+    one._hub = lab.hub
+    one.resumeProducing()
+    lab.spin()
+    assert protocol.got == waiting
+    assert protocol.lost == "ConnectionDone"
+    assert protocol.ended == 1
+
+
+def test_an_end_behind_unread_input_after_a_pause(lab: Any) -> None:
+    """Reading on and pausing again changes nothing of it, and costs nothing while reading."""
+    near, far = lab.pair()
+    one = lab.stream(near, lab.EndObserver())
+    protocol = one.protocol
+    one.pauseProducing()
+    far.send(b"one")
+    lab.spin()
+    one.resumeProducing()
+    lab.spin()
+    assert protocol.got == b"one"
+    counting = Counting(lab.hub)
+    one._hub = counting
+    for _ in range(3):
+        far.send(b"two")
+        lab.spin()
+    assert counting.calls == []
+    one._hub = lab.hub
+    one.pauseProducing()
+    far.send(b"three")
+    lab.spin()
+    far.shutdown(socket.SHUT_WR)
+    lab.spin()
+    assert protocol.ended == 1
+    one.abortConnection()
+    lab.spin()
+
+
+def test_who_does_not_ask_is_not_told_of_an_end(lab: Any) -> None:
+    """A protocol without use for it is left in peace until it reads on."""
+    near, far = lab.pair()
+    one = lab.stream(near)
+    protocol = one.protocol
+    one.pauseProducing()
+    far.send(b"last words")
+    lab.spin()
+    counting = Counting(lab.hub)
+    one._hub = counting
+    far.shutdown(socket.SHUT_WR)
+    lab.spin()
+    assert counting.calls == []
+    one._hub = lab.hub
+    one.resumeProducing()
+    lab.spin()
+    assert protocol.got == b"last words"
+    assert protocol.lost == "ConnectionDone"
+
+
 def test_lose_connection(lab: Any) -> None:
     """A close is told after the events at hand, to both sides, once, and breaks the cycle of references."""
     near, far = lab.pair()

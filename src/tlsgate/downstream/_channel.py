@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..http1 import End, ProtocolViolation, RequestReader
-from ..transport import unsent_bytes
+from ..transport import IEndObserver, unsent_bytes
 from ._exchange import Exchange
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ FIRST_REQUEST_GRACE = 3.0
 _log = Logger()
 
 
-@implementer(IHalfCloseableProtocol, IPushProducer)
+@implementer(IEndObserver, IHalfCloseableProtocol, IPushProducer)
 class Channel(Protocol):
     """
     The protocol of one client connection.
@@ -133,6 +133,13 @@ class Channel(Protocol):
         else:
             self._client_gone()
             self.transport.abortConnection()
+
+    def peer_ended(self) -> None:
+        """
+        See L{IEndObserver}: while an upstream that stalls holds up an upload, say.  A tunnel delivers all that came.
+        """
+        if self.tunnel is None and self.exchange is not None:
+            self.readConnectionLost()
 
     def writeConnectionLost(self) -> None:
         """

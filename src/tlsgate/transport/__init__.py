@@ -9,8 +9,8 @@ a byte travels.
 
 from ._connecting import Connecting
 from ._deadlines import Deadlines
-from ._hub import ERROR, HANGUP, READ, WRITE, EpollHub, ReactorHub, make_hub
-from ._interfaces import IHub, Subject
+from ._hub import ERROR, HANGUP, PEER_ENDED, READ, WRITE, EpollHub, ReactorHub, make_hub
+from ._interfaces import IEndObserver, IHub, Subject
 from ._proxy_protocol import MAXIMUM_HEADER as MAXIMUM_PROXY_HEADER
 from ._proxy_protocol import MalformedProxyHeader, ProxyHeader
 from ._proxy_protocol import encode as encode_proxy_header
@@ -25,11 +25,13 @@ __all__ = [
     "HIGH_WATER",
     "LOW_WATER",
     "MAXIMUM_PROXY_HEADER",
+    "PEER_ENDED",
     "READ",
     "WRITE",
     "Connecting",
     "Deadlines",
     "EpollHub",
+    "IEndObserver",
     "IHub",
     "MalformedProxyHeader",
     "ProxyHeader",

@@ -20,13 +20,14 @@ from zope.interface import implementer
 from ._deadlines import Deadlines
 from ._interfaces import IHub
 
-__all__ = ["ERROR", "HANGUP", "READ", "WRITE", "EpollHub", "ReactorHub", "make_hub"]
+__all__ = ["ERROR", "HANGUP", "PEER_ENDED", "READ", "WRITE", "EpollHub", "ReactorHub", "make_hub"]
 
-# The numbers of EPOLLIN, EPOLLOUT, EPOLLERR and EPOLLHUP on every Linux.
+# The numbers of EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP and EPOLLRDHUP on every Linux.
 READ: Final = 1
 WRITE: Final = 4
 ERROR: Final = 8
 HANGUP: Final = 16
+PEER_ENDED: Final = 0x2000
 
 #: Events of one batch: then the reactor gets its turn for timed calls and everything else.
 BATCH: Final = 256

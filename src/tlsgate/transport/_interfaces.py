@@ -9,7 +9,7 @@ from typing import Protocol
 
 from zope.interface import Attribute, Interface
 
-__all__ = ["IHub", "Subject"]
+__all__ = ["IEndObserver", "IHub", "Subject"]
 
 
 class Subject(Protocol):
@@ -63,8 +63,9 @@ class IHub(Interface):
         """
         Watch a descriptor.
 
-        @param on_event: called with the bits of what happened: any of C{READ}, C{WRITE}, C{HANGUP}, C{ERROR}.
-        @param events: C{READ}, C{WRITE}, both, or 0.
+        @param on_event: called with the bits of what happened: any of C{READ}, C{WRITE}, C{HANGUP}, C{ERROR},
+            C{PEER_ENDED}.
+        @param events: any of C{READ}, C{WRITE}, and C{PEER_ENDED}, for which not every platform can watch.
         @raise FileExistsError: it is watched already.
         """
 
@@ -90,4 +91,19 @@ class IHub(Interface):
     def soon(call: Callable[[], None]) -> None:
         """
         Call something once, after the events at hand, and never before this returns.
+        """
+
+
+class IEndObserver(Interface):
+    """
+    A protocol that has no use for what it has not read yet once its peer has gone.
+
+    While it reads, it is told of the end in its turn.  While it is paused, nobody else would tell it: the end lies
+    behind input that may not be read for minutes.
+    """
+
+    def peer_ended() -> None:
+        """
+        The peer has ended its side, behind input that is not read yet.  May be called again after a pause.  Not every
+        platform knows.
         """

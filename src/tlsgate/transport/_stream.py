@@ -31,8 +31,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ._addresses import RawAddress, address_of
-from ._hub import ERROR, HANGUP, READ, WRITE
-from ._interfaces import IHub
+from ._hub import ERROR, HANGUP, PEER_ENDED, READ, WRITE
+from ._interfaces import IEndObserver, IHub
 
 __all__ = ["HIGH_WATER", "LOW_WATER", "StreamTransport", "unsent_bytes"]
 
@@ -209,12 +209,24 @@ class StreamTransport:
                 over = True
             if over:
                 self._lose(LOST)
-            elif self._interest != -1:
+                return
+            if self._interest != -1:
                 # Level-triggered, and reported however little is asked for: look away until reading goes on.
                 self._hub.remove(self._fd)
                 self._interest = -1
-            return
-        self._watch(self._wanted())
+            self._tell_peer_ended()
+        elif events & PEER_ENDED:
+            # Level-triggered, too: once is enough.
+            self._watch(self._wanted())
+            self._tell_peer_ended()
+        elif IEndObserver.providedBy(self.protocol) and not self._read_closed:
+            self._watch(self._wanted() | PEER_ENDED)
+        else:
+            self._watch(self._wanted())
+
+    def _tell_peer_ended(self) -> None:
+        if not self._read_closed and IEndObserver.providedBy(self.protocol):
+            self.protocol.peer_ended()
 
     def _discard(self) -> None:
         """
@@ -253,6 +265,8 @@ class StreamTransport:
                 return
         elif not (wanted & ~self._interest or self._interest & ~wanted & WRITE):
             return
+        elif not wanted & READ:
+            wanted |= self._interest & PEER_ENDED
         self._watch(wanted)
 
     def _watch(self, events: int) -> None:
