@@ -221,14 +221,10 @@ class GateService(Service):
             clock=self._reactor,
             first=lambda now: first_generation(options.first_document(), now, machine_names()),
             probe=Probe(plane.ports, self._in_thread),
-            renewal_failing=self._renewal_failing,
+            renewal_failing=lambda: () if self._acme is None else self._acme.failing_renewals(),
             in_thread=self._in_thread,
             files=watching.files,
         )
-
-    def _renewal_failing(self) -> list[str]:
-        renewals = [] if self._acme is None else self._acme.renewals()
-        return [row["name"] for row in renewals if row["failures"]]
 
     def _make_admin(self, plane: LocalPlane | Supervisor, changes: Changes, watching: Watching, acme: Acme) -> Admin:
         return make_admin(

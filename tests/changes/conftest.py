@@ -4,7 +4,7 @@ A gate without sockets: a store in a folder, a data plane that only remembers, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -146,6 +146,7 @@ class Lab:
     pins: Pins = attrs.field(factory=Pins)
     trusts: bool = True
     probe: Any = None
+    renewal_failing: Callable[[], Collection[str]] = tuple
     first: Callable[[float], Generation] = first
     store: IStore = attrs.field(init=False)
     changes: Changes = attrs.field(init=False)
@@ -164,6 +165,7 @@ class Lab:
             wall=lambda: self.wall,
             monotonic=self.clock.seconds,
             trusted=lambda found: self.trusts,
+            renewal_failing=lambda: tuple(self.renewal_failing()),
             in_thread=maybeDeferred,
         )
         try:

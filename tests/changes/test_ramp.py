@@ -4,14 +4,18 @@ The HSTS ramp: its steps, what holds them, and what is shown of it.
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 
+from tlsgate.acme._problems import OrderProblem
+from tlsgate.acme._renewal import Renewals
+from tlsgate.acme._schedule import Schedule
 from tlsgate.changes._ramp import begin, held_by, missing_for_preload, step
 from tlsgate.settings import validate_document
 from tlsgate.sites import HSTS, Binding, Redirect, RedirectMode, Scheme, ServerCertificate, Site, Snapshot
@@ -143,6 +147,36 @@ def test_held_while_not_trusted(lab: Any) -> None:
     lab.trusts = True
     tick(lab)
     assert sent(lab) == 3600
+
+
+def test_held_while_a_renewal_fails(lab: Any) -> None:
+    """
+    From a failed ACME order to a ramp that waits, and from the next certificate to one that goes on.
+    """
+    schedule = Schedule(
+        reactor=lab.clock,
+        in_thread=maybeDeferred,
+        wall=lambda: lab.wall,
+        settings=lambda: lab.changes.effective.acme,
+        clients=None,
+        renewals=Renewals(lab.folder / "renewals.json", Random(1)),
+        renewable=lambda: lab.changes.current.certificates,
+        is_busy=lambda name: False,
+        renew=lambda name, rehearse: None,
+    )
+    lab.renewal_failing = schedule.failing
+    lab.apply(lab.usual_ports)
+    lab.apply(lab.site(hsts={"enabled": True, "ramp": True, "max_age": 10000, "ramp_hold": 3600.0}))
+    Deferred.fromCoroutine(schedule.failed("default", OrderProblem.of("connection", name="localhost")))
+    lab.advance(7200)
+    Deferred.fromCoroutine(lab.changes.tick())
+    assert lab.plane.snapshot.sites[0].hsts.max_age == 300
+    following = lab.changes.hsts("default").next_step
+    assert (following.max_age, following.held_by) == (3600, "the renewal of certificate default is failing")
+    lab.apply(lab.certify("default", key="renewed"))
+    assert schedule.failing() == []
+    Deferred.fromCoroutine(lab.changes.tick())
+    assert lab.plane.snapshot.sites[0].hsts.max_age == 3600
 
 
 def test_off_ramp_of_a_ramp(lab: Any) -> None:

@@ -351,6 +351,12 @@ class Acme:
         """
         return self._schedule.rows()
 
+    def failing_renewals(self) -> list[str]:
+        """
+        Names of certificates whose latest renewal failed: what holds HSTS ramps.
+        """
+        return self._schedule.failing()
+
     def results(self) -> Mapping[str, int]:
         """
         Orders that ended, since the start: C{valid}, C{invalid}, C{cancelled}.

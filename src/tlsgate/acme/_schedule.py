@@ -162,6 +162,14 @@ class Schedule:
             )
         return rows
 
+    def failing(self) -> list[str]:
+        """
+        Names of certificates whose latest renewal failed.
+        """
+        return [
+            name for name, stored in self.renewable().items() if self.renewals.of(name, stored.certificate).failures
+        ]
+
     def findings(self) -> list[Finding]:
         """
         Renewals that fail.
