@@ -4,13 +4,16 @@ C{/api/v1/sites}: what host names serve, with their redirect and HSTS.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
+
+import attrs
 
 from ...settings import Draft
 from .._bodies import json_object
 from .._changing import changed, make_change
-from .._operations import Answer, Body, Call, Operations
+from .._operations import CHANGE_PARAMETERS, Answer, Body, Call, Operation, Operations
 from .._schemas import ObjectChanged
 from .._script import settings_options
 from .._tokens import Permission
@@ -144,96 +147,103 @@ async def remove_site(call: Call) -> Answer:
     return await remove(call, "site")
 
 
-def _shown_part(call: Call, part: str) -> dict[str, Any]:
-    site = find_effective(call, "site", call.parameters["name"])
-    return shown_hsts(call, site) if part == "hsts" else shown_redirect(call, site)
+@attrs.frozen(kw_only=True)
+class _Part:
+    """
+    A part of a site that is a resource of its own.
+
+    @ivar schema: of its settings.
+    @ivar state: JSON Schema of what it has come to.
+    @ivar shown: a site's part as it is answered, from the call and the site in force.
+    """
+
+    name: str
+    title: str
+    schema: str
+    state: Mapping[str, Any]
+    shown: Callable[[Call, Mapping[str, Any]], dict[str, Any]]
+
+    def show(self, call: Call) -> dict[str, Any]:
+        """
+        As it is answered.
+        """
+        return self.shown(call, find_effective(call, "site", call.parameters["name"]))
 
 
-def _show_part(call: Call, part: str) -> Answer:
-    return Answer(document=_shown_part(call, part), etag=call.control.changes.current.number)
+async def _show_part(part: _Part, call: Call) -> Answer:
+    return Answer(document=part.show(call), etag=call.control.changes.current.number)
 
 
-async def _put_part(call: Call, part: str) -> Answer:
+async def _put_part(part: _Part, call: Call) -> Answer:
     name = call.parameters["name"]
     body = json_object(call)
     # What GET answers may be changed and put back; the state in it is nobody's to set.
     body.pop("state", None)
-    old = find_effective(call, "site", name)[part]
-    defaults = SITE["$defs"]["SiteSettings"]["properties"][part]["default"]
+    old = find_effective(call, "site", name)[part.name]
+    defaults = SITE["$defs"]["SiteSettings"]["properties"][part.name]["default"]
 
     def edit(draft: Draft) -> None:
-        editable(draft, "site", name)[part] = body
+        editable(draft, "site", name)[part.name] = body
 
     outcome = await make_change(call, edit)
-    shown = body if call.query.get("dry_run") else _shown_part(call, part)
+    shown = body if call.query.get("dry_run") else part.show(call)
     # PUT puts what is not named back to its default; options change only what they name.
     back = {key: None for key, value in old.items() if key not in body and value != defaults.get(key)}
-    options = settings_options({part: {**body, **back}})
+    options = settings_options({part.name: {**body, **back}})
     # Octopus's and our own spelling: --redirect=all rather than --redirect-mode=all.
     options = [option.replace("--redirect-mode=", "--redirect=") for option in options]
     command = ["configure", *([] if name == "default" else [f"--site={name}"]), *options]
-    return changed(call, outcome, command, document=body, shown={part: shown})
+    return changed(call, outcome, command, document=body, shown={part.name: shown})
 
 
-@operations.operation(
-    "GET",
-    "/api/v1/sites/{name}/redirect",
-    permission=Permission.VIEW_SETTINGS,
-    summary="Show a site's redirect to HTTPS.",
-    answers={200: shown_schema("RedirectSettings", state=REDIRECT_STATE)},
-    codes=("not-found",),
-)
-async def show_redirect(call: Call) -> Answer:
+def _offer(part: _Part) -> None:
     """
-    A site's redirect.
+    Declare how a part is shown and set.
     """
-    return _show_part(call, "redirect")
+    template = f"/api/v1/sites/{{name}}/{part.name}"
+    operations.add(
+        Operation(
+            name=f"show_{part.name}",
+            method="GET",
+            template=template,
+            permission=Permission.VIEW_SETTINGS,
+            summary=f"Show a site's {part.title}.",
+            answers={200: shown_schema(part.schema, state=part.state)},
+            codes=("not-found",),
+            run=partial(_show_part, part),
+        )
+    )
+    operations.add(
+        Operation(
+            name=f"put_{part.name}",
+            method="PUT",
+            template=template,
+            permission=Permission.CHANGE_HTTPS_SETTINGS,
+            summary=f"Set a site's {part.title}; what is not named gets its default.",
+            parameters=CHANGE_PARAMETERS,
+            body=Body(json=entry_schema(part.schema)),
+            answers={200: changed_schema(part.name, shown_schema(part.schema))},
+            codes=(*CHANGE_CODES, "not-found"),
+            change=True,
+            run=partial(_put_part, part),
+        )
+    )
 
 
-@operations.operation(
-    "PUT",
-    "/api/v1/sites/{name}/redirect",
-    permission=Permission.CHANGE_HTTPS_SETTINGS,
-    summary="Set a site's redirect to HTTPS; what is not named gets its default.",
-    body=Body(json=entry_schema("RedirectSettings")),
-    answers={200: changed_schema("redirect", shown_schema("RedirectSettings"))},
-    codes=(*CHANGE_CODES, "not-found"),
-    change=True,
-)
-async def put_redirect(call: Call) -> Answer:
-    """
-    Set a site's redirect.
-    """
-    return await _put_part(call, "redirect")
-
-
-@operations.operation(
-    "GET",
-    "/api/v1/sites/{name}/hsts",
-    permission=Permission.VIEW_SETTINGS,
-    summary="Show a site's HTTP Strict Transport Security policy.",
-    answers={200: shown_schema("HSTSSettings", state=HSTS_STATE)},
-    codes=("not-found",),
-)
-async def show_hsts(call: Call) -> Answer:
-    """
-    A site's HSTS policy.
-    """
-    return _show_part(call, "hsts")
-
-
-@operations.operation(
-    "PUT",
-    "/api/v1/sites/{name}/hsts",
-    permission=Permission.CHANGE_HTTPS_SETTINGS,
-    summary="Set a site's HTTP Strict Transport Security policy; what is not named gets its default.",
-    body=Body(json=entry_schema("HSTSSettings")),
-    answers={200: changed_schema("hsts", shown_schema("HSTSSettings"))},
-    codes=(*CHANGE_CODES, "not-found"),
-    change=True,
-)
-async def put_hsts(call: Call) -> Answer:
-    """
-    Set a site's HSTS policy.
-    """
-    return await _put_part(call, "hsts")
+for _part in (
+    _Part(
+        name="redirect",
+        title="redirect to HTTPS",
+        schema="RedirectSettings",
+        state=REDIRECT_STATE,
+        shown=shown_redirect,
+    ),
+    _Part(
+        name="hsts",
+        title="HTTP Strict Transport Security policy",
+        schema="HSTSSettings",
+        state=HSTS_STATE,
+        shown=shown_hsts,
+    ),
+):
+    _offer(_part)
