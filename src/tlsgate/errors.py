@@ -7,7 +7,7 @@ An error says what happened, whose fault it is, and whether the same request may
 ::
 
     GateError
-    |-- MalformedRequest         downstream: 400 and kin, with the connection closed
+    |-- MalformedRequest         downstream: 400 and kin, mostly with the connection closed
     |-- DownstreamGone           downstream: nobody is left to answer
     |-- UpstreamError            upstream: 502
     |   |-- UpstreamRefused          no connection; retryable

@@ -99,6 +99,41 @@ def test_a_head_begun_after_an_exchange(bench: Any) -> None:
     assert client.hears().startswith(b"HTTP/1.1 408 ")
 
 
+@pytest.mark.parametrize("spare", [b"\r\n", b"\r"])
+def test_a_spare_line_end_is_no_head(bench: Any, spare: bytes) -> None:
+    """
+    After content it is ignored (RFC 9112 section 2.2): the connection idles, and ends as such, or serves a request.
+    """
+    bench.configure(timeouts=Timeouts(head=5.0, idle=20.0))
+    idle, busy, new = bench.client(), bench.client(), bench.client()
+    for client in (idle, busy):
+        client.say(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1" + spare)
+        origin = bench.origin() if client is idle else origin
+        origin.says(OK % 1)
+        assert client.hears().endswith(b"1")
+    new.sends(spare)
+    bench.advance(7)
+    assert (new.hears(), new.transport.ended) == (b"", "lost")
+    assert (idle.hears(), idle.transport.ended) == (b"", "")
+    busy.say((b"\r\n" + GET % 1)[len(spare) :])
+    origin.says(OK % 2)
+    assert busy.hears().endswith(b"2")
+    bench.advance(16)
+    assert (idle.hears(), idle.transport.ended) == (b"", "lost")
+    assert bench.counters.refused == {}
+
+
+def test_a_spare_line_end_does_not_hold_up_a_drain(bench: Any) -> None:
+    """
+    The connection idles, and ends now.
+    """
+    client = bench.client()
+    client.say(GET % 1 + b"\r\n")
+    bench.origin().says(OK % 1)
+    client.channel.drain()
+    assert client.transport.ended == "lost"
+
+
 def test_deadlines_of_content(bench: Any) -> None:
     """
     Content must come at its rate; but not while it is the origin that does not take it.

@@ -336,6 +336,36 @@ def test_a_full_line_is_not_the_only_one(bench: Any, tmp_path: Path) -> None:
 # The gate's own answers.
 
 
+@pytest.mark.parametrize(
+    ("request_", "status", "closes"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: b\r\n\r\n", 404, False),
+        (b"HEAD / HTTP/1.1\r\nHost: b\r\n\r\n", 404, False),
+        (b"POST / HTTP/1.1\r\nHost: b\r\nContent-Length: 0\r\n\r\n", 404, False),
+        (b"POST / HTTP/1.1\r\nHost: b\r\nContent-Length: 1\r\n\r\n1", 404, True),
+        (b"GET / HTTP/1.1\r\nHost: b\r\nConnection: close\r\n\r\n", 404, True),
+        (b"GET / HTTP/1.0\r\nHost: b\r\n\r\n", 404, True),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nExpect: more\r\n\r\n", 417, False),
+        (b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400, True),
+        (b"GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400, True),
+        (b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", 501, True),
+        (b"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400, True),
+    ],
+)
+def test_refusals_that_end_the_connection(bench: Any, site: Any, request_: bytes, status: int, closes: bool) -> None:
+    """
+    Only where it is in doubt what the client's bytes are, or where not all of the request was read.
+    """
+    bench.configure(site(hosts=("a",)))
+    client = bench.client()
+    answer = client.say(request_)
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert (b"\r\nConnection: close\r\n" in answer) is closes
+    assert (client.transport.ended == "lost") is closes
+    client.say(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert bench.app.outstanding == (not closes)
+
+
 def test_content_too_large(bench: Any, site: Any) -> None:
     """
     413 by its length at once, by its chunks when it is; the upstream is let go.

@@ -543,3 +543,15 @@ def test_hostile_bytes_take_linear_time(read: Any, what: str, data: bytes, step:
     begun = time.process_time()
     read(RequestReader(LIMITS), *(data[at : at + step] for at in range(0, len(data), step)))
     assert time.process_time() - begun < 2.0, what
+
+
+def test_where_a_head_begins() -> None:
+    """
+    With its first byte; an empty line before it, or half of one, is none.
+    """
+    reader = RequestReader(LIMITS)
+    assert not reader.head_begun
+    for byte, begun in ((b"\r", False), (b"\n", False), (b"G", True)):
+        reader.receive_data(byte)
+        assert reader.next_event() is None
+        assert reader.head_begun is begun

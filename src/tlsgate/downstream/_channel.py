@@ -220,8 +220,10 @@ class Channel(Protocol):
 
     def _await_head(self) -> None:
         deadlines = self.plane.deadlines
-        if not self.reader.buffered:
-            deadlines.set(self, self.plane.timeouts.idle)
+        if not self.reader.head_begun:
+            # Some clients end content with a spare CRLF: that is no request that could be late.
+            if not self._fresh:
+                deadlines.set(self, self.plane.timeouts.idle)
         elif not self._head_begun:
             # From its first byte on a head has its time, however often a byte of it comes.
             self._head_begun = True
@@ -298,7 +300,7 @@ class Channel(Protocol):
         """
         if self.exchange is not None:
             self.exchange.last()
-        elif self.tunnel is None and not self.reader.buffered:
+        elif self.tunnel is None and not self.reader.head_begun:
             if self._fresh:
                 # Its request is likely to be on its way, and nobody has told the client to expect an end.
                 self.plane.deadlines.set(self, min(FIRST_REQUEST_GRACE, self.plane.timeouts.head))

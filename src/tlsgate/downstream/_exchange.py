@@ -47,6 +47,10 @@ IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"TRACE", b"PUT", b"DELETE"
 #: Bytes of a request's content that are held to be sent again.
 HELD = 64 * 1024
 
+#: Answers after which no further request is read, though this one could be: who sends such targets may mean another
+#: message than we read, and after CONNECT a client may already speak something else.
+ENDS_CONNECTION = frozenset({400, 501})
+
 
 @implementer(IPushProducer)
 class Exchange:
@@ -658,6 +662,7 @@ class Exchange:
         """
         self.channel.plane.counters.refused[violation.code] += 1
         self.takes_content = False
+        self._keep_alive = False
         sentence = str(violation)
         if not sentence.endswith("."):
             sentence = f"The request was refused: {sentence}."
@@ -683,8 +688,12 @@ class Exchange:
         self._chunk = False
         head = self.head
         fields = b"Retry-After: 5\r\n" if error.status == 503 else b""
-        malformed = error.blame is Blame.DOWNSTREAM or not self._request_complete
-        self._keep_alive = self._keep_alive and not malformed and not channel.plane.draining
+        self._keep_alive = (
+            self._keep_alive
+            and self._request_complete
+            and error.status not in ENDS_CONNECTION
+            and not channel.plane.draining
+        )
         self.takes_content = False
         self._status = error.status
         site = self.site or channel.assumed_site()

@@ -253,6 +253,13 @@ class RequestReader(_Reader):
 
     __slots__ = ()
 
+    @property
+    def head_begun(self) -> bool:
+        """
+        Has a byte of the next head arrived?  An empty line before it is none (RFC 9112 section 2.2).
+        """
+        return self._buffer not in {b"", b"\r", b"\r\n"}
+
     def next_event(self) -> RequestHead | bytes | End | None:
         """
         The next event, or C{None} when more bytes are needed.
