@@ -108,7 +108,8 @@ def test_a_spare_line_end_is_no_head(bench: Any, spare: bytes) -> None:
     idle, busy, new = bench.client(), bench.client(), bench.client()
     for client in (idle, busy):
         client.say(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n1" + spare)
-        origin = bench.origin() if client is idle else origin
+    origins = bench.origin(), bench.origin()
+    for client, origin in zip((idle, busy), origins, strict=True):
         origin.says(OK % 1)
         assert client.hears().endswith(b"1")
     new.sends(spare)
@@ -116,7 +117,7 @@ def test_a_spare_line_end_is_no_head(bench: Any, spare: bytes) -> None:
     assert (new.hears(), new.transport.ended) == (b"", "lost")
     assert (idle.hears(), idle.transport.ended) == (b"", "")
     busy.say((b"\r\n" + GET % 1)[len(spare) :])
-    origin.says(OK % 2)
+    origins[1].says(OK % 2)
     assert busy.hears().endswith(b"2")
     bench.advance(16)
     assert (idle.hears(), idle.transport.ended) == (b"", "lost")
