@@ -75,21 +75,6 @@ def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
     assert {re.sub(r"_bucket$", "", name) for name in asked} <= exposed
 
 
-def test_the_container_copies_what_there_is() -> None:
-    """
-    What is copied exists, what runs is not root, and the health check is Python.
-    """
-    lines = (PROJECT / "Containerfile").read_text().replace("\\\n", " ").splitlines()
-    copied = [
-        word for line in lines if line.startswith("COPY ") and "--from" not in line for word in line.split()[1:-1]
-    ]
-    assert copied
-    assert all((PROJECT / word).exists() for word in copied)
-    assert "USER tlsgate" in lines
-    check = json.loads(next(line.partition(" CMD ")[2] for line in lines if " CMD " in line))
-    compile(check[2], "health check", "exec")
-
-
 @pytest.mark.parametrize("name", ["tlsgate.socket", "tlsgate-https.socket"])
 def test_sockets_are_units(name: str) -> None:
     """

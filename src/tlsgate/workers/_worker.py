@@ -168,7 +168,8 @@ class Worker:
         text = eventAsText(event, includeTimestamp=False, includeSystem=False)
         if level is LogLevel.critical or not self.link.open:
             # Perhaps the link is what it is about.  The supervisor, if there is one, reads this too.
-            sys.stderr.write(f"{text}\n")
+            if level >= LogLevel.warn:
+                sys.stderr.write(f"{text}\n")
         elif not self.link.full:
             self.link.note("log", (level.name, str(event.get("log_namespace") or "tlsgate"), text))
 
