@@ -207,6 +207,90 @@ def test_a_folder_of_certificates(stage, pairs) -> None:
     assert stage.take() == [("removed", "shop")]
 
 
+class SlowClock(Clock):
+    """
+    A clock on which whoever asks for the time finds that a hundredth of a second has passed.
+
+    @ivar turns: how often something was put off.
+    """
+
+    turns = 0
+
+    def seconds(self) -> float:
+        self.rightNow += 0.01
+        return self.rightNow
+
+    def callLater(self, *arguments, **named):
+        self.turns += 1
+        return super().callLater(*arguments, **named)
+
+
+class Told:
+    """
+    Is told by the test that something happened.
+    """
+
+    def __init__(self, happened) -> None:
+        self.happened = happened
+
+    def watch(self, folders) -> bool:
+        return True
+
+    def stop(self) -> None:
+        pass
+
+
+def test_many_are_looked_at_in_slices(tmp_path, pairs) -> None:
+    """
+    A folder of many is looked at for a few hundredths of a second at a time; what happens meanwhile is seen in a look
+    of its own, soon after.
+    """
+    clock, notifiers, said = SlowClock(), [], []
+
+    def notifier(happened) -> Told:
+        notifiers.append(Told(happened))
+        return notifiers[0]
+
+    def changed(name, _) -> None:
+        said.append((clock.turns, name))
+        if len(said) == 10:
+            (tmp_path / "p00.pem").write_bytes(pairs[1].key + pairs[1].chain)
+            notifiers[0].happened()
+
+    for number in range(20):
+        (tmp_path / f"p{number:02}.pem").write_bytes(pairs[0].key + pairs[0].chain)
+    watch = CertificateWatch(clock, changed=changed, broken=lambda *_: None, notifier=notifier)
+    watch.watch([], [tmp_path])
+    watch.start()
+    # Without anybody's word it would be looked at again after half a minute.
+    while len(said) < 21 and clock.rightNow < 20:
+        clock.advance(0.01)
+    assert [name for _, name in said] == [*(f"p{number:02}" for number in range(20)), "p00"]
+    in_turn = [turn for turn, _ in said]
+    assert max(in_turn.count(turn) for turn in in_turn) <= 3
+    watch.stop()
+
+
+def test_one_that_is_not_whole_does_not_hold_up_another(stage, pairs) -> None:
+    """
+    While one pair waits for its other half, a change of another is served.
+    """
+    stage.put(pairs[0])
+    other = stage.folder / "other.pem"
+    other.write_bytes(pairs[0].key + pairs[0].chain)
+    stage.watch.watch([WatchedFiles("files", stage.chain, stage.key), WatchedFiles("other", other)])
+    stage.watch.start()
+    stage.wait(0.01)
+    stage.take()
+    stage.put(pairs[1], key=False)
+    stage.wait(2.5)
+    other.write_bytes(pairs[2].key + pairs[2].chain)
+    stage.wait(3)
+    stage.put(pairs[1])
+    stage.wait(1)
+    assert stage.take() == [("changed", "other", pairs[2].fingerprint), ("changed", "files", pairs[1].fingerprint)]
+
+
 def test_a_fifo_is_no_file(stage, pairs) -> None:
     """
     A FIFO in the place of a file is refused without waiting for its writer.

@@ -21,6 +21,9 @@ __all__ = ["MAX_FOLDER", "Signature", "WatchedFiles", "folder_files", "read_file
 #: Certificates read from one folder.
 MAX_FOLDER: Final = 20_000
 
+#: Of certificate files in a folder.
+SUFFIXES: Final = frozenset({".pem", ".crt", ".cer", ".pfx", ".p12"})
+
 #: What a file is known by, without reading it: device, inode, size, and both times; L{None} for one that is not there.
 Signature: TypeAlias = tuple[tuple[int, int, int, int, int] | None, ...]
 
@@ -57,17 +60,19 @@ def folder_files(folder: Path) -> tuple[WatchedFiles, ...]:
     C{name-key.pem} beside it if that is there.  Hidden files are left out: programs write those before they rename
     them.
     """
-    found: dict[str, WatchedFiles] = {}
     try:
-        listed = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        # Names, since a path for each of thousands takes longer than to read the folder.
+        names = sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208
     except OSError:
         return ()
-    names = {path.name for path in listed}
-    for path in listed:
-        if path.suffix.lower() not in (".pem", ".crt", ".cer", ".pfx", ".p12") or path.stem.endswith("-key"):
+    there = set(names)
+    found: dict[str, WatchedFiles] = {}
+    for name in names:
+        stem, suffix = os.path.splitext(name)  # noqa: PTH122 - likewise
+        if suffix.lower() not in SUFFIXES or stem.endswith("-key") or stem in found:
             continue
-        keys = [key for key in (f"{path.stem}.key", f"{path.stem}-key.pem") if key in names]
-        found.setdefault(path.stem, WatchedFiles(path.stem, path, folder / keys[0] if keys else None))
+        key = next((key for key in (f"{stem}.key", f"{stem}-key.pem") if key in there), None)
+        found[stem] = WatchedFiles(stem, folder / name, None if key is None else folder / key)
         if len(found) >= MAX_FOLDER:
             break
     return tuple(found.values())
@@ -117,6 +122,7 @@ def _content(path: Path, code: str) -> bytes:
                 raise Problem(code, f"{path} is not a file.")
             if status.st_size > LARGEST:
                 raise Problem("too-large", f"{path} is larger than 1 MiB.")
-            return file.read(LARGEST + 1)
+            # As much as there is: a mebibyte is not set aside for each of thousands.
+            return file.read(status.st_size) + file.read(LARGEST + 1 - status.st_size)
     except OSError as error:
         raise Problem(code, f"{path} cannot be read: {error.strerror}.") from error

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, Pub
 
 from ..problems import Finding, Problem, Severity
 from ..sites import ServerCertificate
-from ..tls import CertificateRefused, server_context
+from ..tls import CertificateRefused, check_taken
 from ._chain import Roots, build_chain, is_self_signed, system_roots
 from ._extensions import is_authority, names_of
 from ._keys import ServerKey, check_key, fits, key_type, read_key, same_public_key
@@ -245,8 +245,7 @@ def _assemble(
             )
         chain = build_chain(leaf, sent, intermediates, roots)
         certificate = server_certificate(name, chain.certificates, key)
-        # The proof: the same call that will serve it.
-        server_context([certificate], profile="intermediate")
+        check_taken(certificate, key)
     except (CertificateRefused, *ODD) as error:
         raise Problem("certificate-unreadable", f"The certificate cannot be served: {error}.") from error
     findings = []

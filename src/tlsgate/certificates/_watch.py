@@ -33,9 +33,11 @@ __all__ = ["CertificateWatch", "Notifier"]
 # Seconds.
 SETTLE: Final = 0.25
 PATIENCE: Final = 5.0
-# Of one look spent with reading; what is left is read a moment later, and connections are served between.
-BUDGET: Final = 0.1
-MOMENT: Final = 0.02
+# Of one look at a time; what is left is looked at a moment later, and connections are served between.
+SLICE: Final = 0.03
+MOMENT: Final = 0.005
+# A folder that changed so recently may change again without its time telling.
+SAME_TIME: Final = 2_000_000_000
 # Between looks when nothing tells of changes, and when something does: network file systems tell nobody.
 POLL: Final = 2.0
 POLL_BESIDE_NOTIFIER: Final = 30.0
@@ -129,8 +131,14 @@ class CertificateWatch:
         self._call: IDelayedCall | None = None
         self._poll = POLL
         self._running = False
-        self._enough = 0.0
-        self._reads = 0
+        # What the present look has yet to look at, what of it must be looked at again soon, whether something happened
+        # meanwhile, and when to look at everything again whatever happens.
+        self._left: list[_Watched] = []
+        self._waiting: list[_Watched] = []
+        self._again = False
+        self._all_at = 0.0
+        # Folders as they were listed last, and what they were known by then.
+        self._listed: dict[Path, tuple[tuple[int, ...], tuple[WatchedFiles, ...]]] = {}
 
     def __repr__(self) -> str:
         return f"<CertificateWatch [{len(self._watched)} certificates, {len(self.broken)} broken]>"
@@ -155,6 +163,7 @@ class CertificateWatch:
         known = {certificate.name: certificate for certificate in serving}
         for name in self._match(known, read or {}):
             del self._watched[name]
+        self._left, self._waiting = [], []
         if self._running:
             self._notify()
             self._look_in(0)
@@ -186,7 +195,7 @@ class CertificateWatch:
 
         @return: what is watched and should not be.
         """
-        wanted = {each.name: each for folder in self._folders for each in folder_files(folder)}
+        wanted = {each.name: each for folder in self._folders for each in self._files_in(folder)}
         wanted.update(self._named)
         for name, files in wanted.items():
             held = self._watched.get(name)
@@ -196,6 +205,21 @@ class CertificateWatch:
         for name in self.broken.keys() - wanted.keys():
             del self.broken[name]
         return [name for name in self._watched if name not in wanted]
+
+    def _files_in(self, folder: Path) -> tuple[WatchedFiles, ...]:
+        """
+        The certificates of a folder; listed only if it changed since the last time, for there may be thousands.
+        """
+        known: tuple[int, ...] = ()
+        try:
+            status = folder.stat()
+            if time.time_ns() - status.st_mtime_ns > SAME_TIME:
+                known = status.st_dev, status.st_ino, status.st_mtime_ns
+        except OSError:
+            pass
+        if not known or known != self._listed.get(folder, ((), ()))[0]:
+            self._listed[folder] = known, folder_files(folder)
+        return self._listed[folder][1]
 
     def _notify(self) -> None:
         self._poll = POLL
@@ -212,7 +236,9 @@ class CertificateWatch:
         return places
 
     def _happened(self) -> None:
-        if self._running:
+        if self._left:
+            self._again = True
+        elif self._running:
             self._look_in(SETTLE)
 
     def _look_in(self, seconds: float) -> None:
@@ -224,25 +250,37 @@ class CertificateWatch:
 
     def _look(self) -> None:
         """
-        Look at everything once, and say when to look again.
+        Look at everything once, a slice at a time, and say when to look again.
         """
-        if self._folders:
-            for name in self._match({}, {}):
-                del self._watched[name]
-                if self._removed is not None:
-                    self._removed(name)
-        waiting = False
-        self._enough, self._reads = self._clock.seconds() + BUDGET, 0
-        for watched in list(self._watched.values()):
-            waiting = self._look_at(watched) or waiting
-        if self._running and self._reads and self._clock.seconds() > self._enough:
+        if not self._left:
+            self._again, self._all_at = False, self._clock.seconds() + self._poll
+            if self._folders:
+                for name in self._match({}, {}):
+                    del self._watched[name]
+                    if self._removed is not None:
+                        self._removed(name)
+            self._left = list(reversed(self._watched.values()))
+        enough = self._clock.seconds() + SLICE
+        while self._left:
+            watched = self._left.pop()
+            if self._look_at(watched):
+                self._waiting.append(watched)
+            if self._clock.seconds() > enough:
+                break
+        if not self._running:
+            return
+        if self._left:
             self._look_in(MOMENT)
             return
-        if self._running:
-            if not waiting:
-                # A link may point elsewhere by now.
-                self._notify()
-            self._look_in(SETTLE if waiting else self._poll)
+        if self._waiting:
+            # At these only, as long as that can be: there may be thousands of others.
+            waiting, self._waiting = self._waiting, []
+            self._left = waiting if self._clock.seconds() < self._all_at else []
+            self._look_in(SETTLE)
+            return
+        # A link may point elsewhere by now.
+        self._notify()
+        self._look_in(SETTLE if self._again else self._poll)
 
     def _look_at(self, watched: _Watched) -> bool:
         """
@@ -265,9 +303,6 @@ class CertificateWatch:
         if not first and now - watched.steady < SETTLE:
             return True
         if found != watched.tried:
-            if self._reads and self._clock.seconds() > self._enough:
-                return True
-            self._reads += 1
             watched.tried = found
             if self._read(watched):
                 watched.handled, watched.since = found, None

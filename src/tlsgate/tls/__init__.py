@@ -9,7 +9,7 @@ Reading a handshake touches no disk; certificates are swapped by one assignment 
 """
 
 from ._client_hello import LONGEST, ClientHello, Peeked, read_client_hello
-from ._context import ACME_TLS, PROFILES, CertificateRefused, challenge_context, server_context
+from ._context import ACME_TLS, PROFILES, CertificateRefused, challenge_context, check_taken, server_context
 from ._names import is_address, matches, normalise, wildcard_for
 from ._selector import CertificateSelector, Choice, Rule
 from ._terminator import UNRECOGNIZED_NAME_ALERT, Terminator
@@ -28,6 +28,7 @@ __all__ = [
     "Rule",
     "Terminator",
     "challenge_context",
+    "check_taken",
     "client_connection",
     "client_context",
     "is_address",

@@ -9,17 +9,27 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from OpenSSL import SSL
 
 from ..sites import ServerCertificate
 
-__all__ = ["ACME_TLS", "PROFILES", "CertificateRefused", "challenge_context", "first_context", "server_context"]
+__all__ = [
+    "ACME_TLS",
+    "PROFILES",
+    "CertificateRefused",
+    "challenge_context",
+    "check_taken",
+    "first_context",
+    "server_context",
+]
 
 #: The ALPN protocol of an ACME CA that validates a name (RFC 8737 §6.2).
 ACME_TLS: Final = b"acme-tls/1"
@@ -102,6 +112,29 @@ def challenge_context(certificate: ServerCertificate) -> SSL.Context:
     return server_context([certificate], profile="intermediate", alpn=(ACME_TLS,))
 
 
+# A context takes longer to make than to be given a certificate, and thousands may be checked in a row.
+_checking = threading.local()
+
+
+def check_taken(certificate: ServerCertificate, key: PrivateKeyTypes) -> None:
+    """
+    Prove that OpenSSL takes a certificate with its chain, as a context that serves it will have to.
+
+    @param key: of the certificate, known to fit.
+
+    @raise CertificateRefused: it does not.
+    """
+    context = getattr(_checking, "context", None)
+    if context is None:
+        context = _checking.context = _bare("intermediate", (), WITHOUT_LEVEL)
+    try:
+        _give(context, certificate.chain, key)
+    except (SSL.Error, ValueError, TypeError) as error:
+        # What a failure leaves behind is not known.
+        del _checking.context
+        raise CertificateRefused(f"OpenSSL does not take {certificate.name}: {reason_of(error)}") from error
+
+
 def reason_of(error: Exception) -> str:
     """
     What OpenSSL says, as text.
@@ -116,19 +149,26 @@ def _serving(
 ) -> SSL.Context:
     context = _bare(profile, alpn, ciphers)
     for certificate in certificates:
-        with _as_file(certificate.chain) as path:
-            # Replaces the chain of this kind of key only, so that two certificates keep a chain each.
-            context.use_certificate_chain_file(path)
         # The pair was checked when it was stored; checking an RSA key again costs more than all the rest.
         key = load_pem_private_key(certificate.key, None, unsafe_skip_rsa_key_validation=True)
-        context.use_privatekey(key)  # type: ignore[arg-type]  # any private key that a certificate can hold
-        # A key of another kind would stand beside the certificate, and only handshakes would tell.
-        context.check_privatekey()
+        _give(context, certificate.chain, key)
     _staple(context, certificates)
     # After a HelloRetryRequest OpenSSL asks this context first, and the binding's only when this has no callback:
     # the choice is made once, and the binding's context may be gone by then.
     context.set_tlsext_servername_callback(_chosen)
     return context
+
+
+def _give(context: SSL.Context, chain: bytes, key: PrivateKeyTypes) -> None:
+    """
+    Put a pair into a context, in place of one with the same kind of key.
+    """
+    with _as_file(chain) as path:
+        # Replaces the chain of this kind of key only, so that two certificates keep a chain each.
+        context.use_certificate_chain_file(path)
+    context.use_privatekey(key)  # type: ignore[arg-type]  # any private key that a certificate can hold
+    # A key of another kind would stand beside the certificate, and only handshakes would tell.
+    context.check_privatekey()
 
 
 def _bare(profile: str, alpn: Sequence[bytes], ciphers: bytes) -> SSL.Context:
