@@ -35,7 +35,16 @@ from .interfaces import ApplyFailed
 from .listeners import ListeningSocket
 from .problems import Finding, Problem
 from .settings import FileStore, GateOptions, OptionRefused
-from .startup import bind_first, end_before_start, first_settings, log_destination, machine_names, one_line, say
+from .startup import (
+    bind_first,
+    end_before_start,
+    end_within,
+    first_settings,
+    log_destination,
+    machine_names,
+    one_line,
+    say,
+)
 from .watching import Watching, make_watching
 from .workers import (
     LocalPlane,
@@ -51,6 +60,9 @@ __all__ = ["GateService", "make_service"]
 
 #: Seconds between looks at what only time changes: HSTS ramps, expiring certificates.
 TICK = 60.0
+
+#: Seconds that threads have to end after everything else has.
+THREADS_GRACE = 3.0
 
 _log = Logger()
 
@@ -388,6 +400,7 @@ class GateService(Service):
             self._admin.stop()
         self._store.close()
         self._manager.stop()
+        end_within(THREADS_GRACE)
 
 
 def make_service(options: GateOptions, log: ApplicationLog, owner: tuple[int, int] | None = None) -> IService:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import threading
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,7 +19,16 @@ from .listeners import ListeningSocket, address_of, open_listening_socket
 from .problems import Problem
 from .settings import FileStore, GateOptions, Settings, validate_document
 
-__all__ = ["bind_first", "end_before_start", "first_settings", "log_destination", "machine_names", "one_line", "say"]
+__all__ = [
+    "bind_first",
+    "end_before_start",
+    "end_within",
+    "first_settings",
+    "log_destination",
+    "machine_names",
+    "one_line",
+    "say",
+]
 
 _log = Logger()
 
@@ -94,6 +104,16 @@ def end_before_start(status: int, sentence: str) -> NoReturn:
     """
     say(sentence)
     raise SystemExit(status)
+
+
+def end_within(seconds: float) -> None:
+    """
+    End the process by then with status 0, whatever its threads wait for: Twisted and Python join them all, and one may be
+    with a peer that never answers.
+    """
+    end = threading.Timer(seconds, os._exit, (0,))
+    end.daemon = True
+    end.start()
 
 
 def say(sentence: str) -> None:
