@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, Final, NoReturn
 
 from ..problems import Problem
@@ -17,6 +18,9 @@ DEEPEST: Final = 32
 
 #: Digits of one number; Python itself refuses 4300.
 LONGEST_NUMBER: Final = 100
+
+# Whole strings are passed over at once: a batch of certificates is megabytes of them, and has few brackets.
+STRUCTURE: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{\]}]', re.DOTALL)
 
 
 def parse_json(content: bytes, limit: int = 1024 * 1024) -> Any:
@@ -78,21 +82,12 @@ def _depth(text: str) -> int:
     The deepest nesting, found without recursion, so that it can be refused before L{json} recurses.
     """
     deepest = depth = 0
-    inside = escaped = False
-    for character in text:
-        if inside:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                inside = False
-        elif character == '"':
-            inside = True
-        elif character in "[{":
+    for match in STRUCTURE.finditer(text):
+        first = text[match.start()]
+        if first in "[{":
             depth += 1
             deepest = max(deepest, depth)
-        elif character in "]}":
+        elif first in "]}":
             depth -= 1
     return deepest
 
