@@ -57,6 +57,7 @@ def in_a_folder_with_files(tmp_path, monkeypatch) -> None:
     The files that the pages name.
     """
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "shops").mkdir()
     for name in (
         "fullchain.pem",
         "privkey.pem",

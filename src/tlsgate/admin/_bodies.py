@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from ..problems import Problem, ProblemError
 from ..settings import parse_json
-from ._operations import Call
+from ._operations import MAX_CONTENT, Call
 
 __all__ = ["json_content", "json_object", "media_type", "model_content", "multipart_content"]
 
@@ -45,7 +45,7 @@ def json_content(call: Call) -> Any:
     sent = media_type(call.content_type)
     if sent not in media:
         raise Problem("unsupported-media-type", f"Send {' or '.join(media)}, not {sent or 'content without a type'}.")
-    return parse_json(call.content)
+    return parse_json(call.content, body.largest if body is not None else MAX_CONTENT)
 
 
 def json_object(call: Call) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from ._auth import Authenticator
 from ._control import Control
 from ._events import Events
 from ._guarding import Guard
+from ._long_operations import LongOperations
 from ._metrics import total_of
 from ._operations import Operations
 from ._plain_http_feed import PlainHTTPFeed
@@ -112,6 +113,7 @@ def make_admin(
     tokens = Tokens(state / "tokens.json", wall=wall)
     setup = SetupToken(state / "setup-token", wall=wall)
     authenticator = Authenticator(tokens, setup, changes.monotonic)
+    events = events or Events()
     control = Control(
         changes=changes,
         store=store,
@@ -119,8 +121,9 @@ def make_admin(
         tokens=tokens,
         setup=setup,
         audit=AuditLog(state / "audit.log", wall=wall, in_thread=changes.in_thread),
-        events=events or Events(),
+        events=events,
         sessions=Sessions(authenticator, changes.monotonic),
+        long_operations=LongOperations(events, wall=wall, clock=changes.monotonic),
         state=state,
         ready=ready,
         clock=changes.monotonic,

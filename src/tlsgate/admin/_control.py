@@ -15,6 +15,7 @@ from ..problems import Finding
 from ..settings import IStore
 from ._audit import AuditLog
 from ._events import Events
+from ._long_operations import LongOperations
 from ._tokens import SetupToken, Tokens
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Control:
     audit: AuditLog
     events: Events
     sessions: Sessions
+    long_operations: LongOperations
     state: Path
     ready: Callable[[], bool]
     clock: Callable[[], float]

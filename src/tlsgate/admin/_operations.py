@@ -228,6 +228,7 @@ class Operation:
     @ivar scoped: may a token that is limited to hosts use it?
     @ivar set_up: may the set-up token use it?
     @ivar open: may anybody use it, without a token?
+    @ivar long: is it long work, which C{Prefer: respond-async} makes a resource of its own?
     @ivar answers: status to schema; C{None} for one without JSON.
     @ivar codes: of its problems, beside those of every operation.
     @ivar media: the media type of its answer, if it is not JSON.
@@ -250,6 +251,7 @@ class Operation:
     scoped: bool = False
     set_up: bool = False
     open: bool = False
+    long: bool = False
     run: Callable[[Call], Awaitable[Answer]] = attrs.field(repr=False)
 
     @property

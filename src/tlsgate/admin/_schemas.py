@@ -22,6 +22,7 @@ __all__ = [
     "ExplainAnswer",
     "ExplainRequest",
     "ObjectChanged",
+    "ObjectName",
     "PlainHTTPRows",
     "ProblemDocument",
     "SelfSignedRequest",

@@ -131,6 +131,7 @@ def _operation(operation: Operation, components: _Components, problem: Mapping[s
             *(_path_parameter(name) for name in operation.path_parameters),
             *(_query_parameter(parameter) for parameter in operation.parameters),
             *(_CHANGE_FIELDS if operation.change else ()),
+            *((_PREFER,) if operation.long else ()),
         ],
         "responses": _responses(operation, components, problem),
     }
@@ -187,6 +188,15 @@ _CHANGE_FIELDS: Final = (
         "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     },
 )
+
+
+_PREFER: Final = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "description": "respond-async: answer 202 at once, with an operation to follow (RFC 7240).",
+    "schema": {"type": "string"},
+}
 
 
 def _body(body: Body, components: _Components) -> dict[str, Any]:

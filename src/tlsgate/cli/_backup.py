@@ -7,6 +7,7 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -91,7 +92,10 @@ def import_node(session: Session, file: Path, passphrase_file: Any, wish: Wish) 
 
     async def send(client: AdminClient) -> Any:
         form: dict[str, bytes | str] = {"backup": content, "passphrase": passphrase}
-        return await client.change("POST", "/api/v1/import", change=wish.change(), form=form)
+        from ._progress import progress_bar  # noqa: PLC0415  # rich takes a tenth of a second
+
+        with progress_bar(not session.as_json and sys.stderr.isatty()) as bar:
+            return await client.change("POST", "/api/v1/import", change=wish.change(), form=form, progress=bar)
 
     tell_change(session, session.ask(send), wish, f"{file} is restored")
 

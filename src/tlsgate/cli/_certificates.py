@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
@@ -14,6 +15,7 @@ from ..problems import Problem
 from ._certificate_options import name_options, password_options, split_names
 from ._changing import Wish, changing, tell_change
 from ._commands import Group
+from ._folders import FolderError, certificates_in
 from ._observation import CERTIFICATE_COLUMNS, certificate_rows
 from ._session import Session, pass_session
 from ._show import clean, fields, table, tell_findings
@@ -196,6 +198,36 @@ def import_pfx(
     if password is not None:
         parts["password"] = password
     _upload(session, parts, wish, name=name, default=False)
+
+
+@certificate.command(name="import-folder")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@password_options
+@changing
+@pass_session
+def import_folder(session: Session, *, folder: Path, password: str | None, wish: Wish) -> None:
+    """
+    Add or replace all certificates of a folder.
+
+    As one change, all or none: NAME.key with NAME.crt or NAME.pem, NAME.pfx, and folders as certbot's live/NAME. The
+    password is that of all that need one.
+    """
+    try:
+        entries = certificates_in(folder)
+    except (FolderError, OSError) as error:
+        raise click.UsageError(str(error)) from None
+    if password is not None:
+        entries = [{**entry, "password": password} for entry in entries]
+
+    async def send(client: AdminClient) -> Any:
+        from ._progress import progress_bar  # noqa: PLC0415  # rich takes a tenth of a second
+
+        with progress_bar(not session.as_json and sys.stderr.isatty()) as bar:
+            return await client.put_batch(entries, wish.change(), bar)
+
+    answer = session.ask(send)
+    count = len(answer["certificates"])
+    tell_change(session, answer, wish, f"{count} certificate{'s are' if count > 1 else ' is'} served")
 
 
 @certificate.command(name="self-signed")

@@ -15,7 +15,8 @@ L{Unreachable} where there is no gate to ask.
 """
 
 from ..problems import Problem
-from ._client import AdminClient, Change, Reply
+from ._change import Change, Reply
+from ._client import AdminClient
 from ._events import Event
 from ._problem import Refused
 from ._wire import Unreachable

@@ -5,73 +5,25 @@ What can be asked of one gate's admin API.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import quote, urlencode
 
-import attrs
 from treq.client import HTTPClient
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent
 
+from ._change import KEEP, Change, Reply
 from ._events import Event, EventStream
+from ._long import Progress, outcome_of
 from ._problem import Refused
 from ._wire import CALL_TIMEOUT, UNREACHABLE, Content, Unreachable, encoded, https_agent, read, reason_of, socket_agent
 
-__all__ = ["AdminClient", "Change", "Reply"]
+__all__ = ["AdminClient"]
 
 #: A JSON object as the API sends it.
 Document: TypeAlias = dict[str, Any]
-
-
-@attrs.frozen(kw_only=True)
-class Change:
-    """
-    What any change may ask for beside its content; see CONTRACT section 4.
-
-    @ivar confirm_within: seconds, 5 to 3600; C{None} to keep it without.
-    @ivar force: names of the objects for which a lock-out refusal is overridden.
-    @ivar if_match: the generation that must still be current; C{None} for any.
-    """
-
-    dry_run: bool = False
-    confirm_within: int | None = None
-    reason: str = ""
-    force: tuple[str, ...] = ()
-    if_match: int | None = None
-
-    def query(self) -> list[tuple[str, str]]:
-        """
-        The query parameters that say so.
-        """
-        found: list[tuple[str, str]] = [("dry_run", "true")] if self.dry_run else []
-        if self.confirm_within is not None:
-            found.append(("confirm_within", str(self.confirm_within)))
-        if self.reason:
-            found.append(("reason", self.reason))
-        return found + [("force", name) for name in self.force]
-
-
-KEEP: Final = Change()
-
-
-@attrs.frozen(kw_only=True)
-class Reply:
-    """
-    An answer that is not a refusal.
-
-    @ivar document: its JSON value; C{None} where it is not JSON.
-    @ivar content: its bytes; may hold a new token's secret.
-    @ivar location: of what was made; empty for none.
-    @ivar generation: from its C{ETag}; C{None} without one.
-    """
-
-    status: int
-    document: Any = attrs.field(repr=False)
-    content: bytes = attrs.field(repr=False)
-    location: str = ""
-    generation: int | None = None
 
 
 class AdminClient:
@@ -148,7 +100,7 @@ class AdminClient:
         response = await self._request(method, target, head, content)
         return self._reply(response, await self._read(response))
 
-    async def events(self, path: str = "/api/v1/events", *, after: int | None = None) -> AsyncIterator[Event]:
+    async def events(self, path: str = "/api/v1/events", *, after: int | None = None) -> AsyncGenerator[Event, None]:
         """
         What happens, as it happens, until the gate ends it: never, except where C{path} is of one order or operation.
         Whoever leaves the loop early closes the connection with C{contextlib.aclosing}.
@@ -236,18 +188,25 @@ class AdminClient:
         *,
         form: Mapping[str, bytes | str] | None = None,
         merge: bool = False,
+        progress: Progress | None = None,
     ) -> Document:
         """
         Change what is at a path.
 
         @param merge: the document is a merge patch (RFC 7396).
+        @param progress: where the change is long work, it is followed, and this called with how much is done, of how
+            much, and the present step.
 
         @return: the answer to a change: C{generation}, C{workers}, C{findings}, C{confirm_by}, C{script}, the object.
         """
         fields = {} if change.if_match is None else {"If-Match": f'"{change.if_match}"'}
         if merge:
             fields["Content-Type"] = "application/merge-patch+json"
+        if progress is not None:
+            fields["Prefer"] = "respond-async"
         reply = await self.call(method, path, document=document, form=form, query=change.query(), fields=fields)
+        if progress is not None and reply.status == 202:
+            return await outcome_of(self.events(f"{reply.location}/events"), progress)
         return reply.document if isinstance(reply.document, dict) else {}
 
     # -- what there is to see
@@ -336,6 +295,19 @@ class AdminClient:
         @param parts: C{certificate} and C{key} (and C{chain}), or C{pfx}; and C{password}.
         """
         return await self.change("PUT", _path("certificates", name), change=change, form=parts)
+
+    async def put_batch(
+        self, certificates: Iterable[Document], change: Change = KEEP, progress: Progress | None = None
+    ) -> Document:
+        """
+        Store many certificates as one change, all of them or none.
+
+        @param certificates: objects with C{name}, and C{certificate} and C{key} (and C{chain}), or C{pfx} in base64; and
+            C{password}.
+        @param progress: see L{change}.
+        """
+        document = {"certificates": list(certificates)}
+        return await self.change("POST", "/api/v1/certificates/batch", document, change, progress=progress)
 
     async def put_settings(self, document: Document, change: Change = KEEP) -> Document:
         """

@@ -166,7 +166,7 @@ class EventStream(Protocol):
         The stream ended, in order or not.
         """
         # Over HTTP/1.0 the end of the connection is all there is to tell an end.
-        in_order = reason.check(ResponseDone, PotentialDataLoss) is not None
+        in_order = isinstance(reason.value, (ResponseDone, PotentialDataLoss))
         self._finish(None if in_order else Unreachable(f"The stream of events broke: {reason.getErrorMessage()}"))
 
     def _silent(self) -> None:

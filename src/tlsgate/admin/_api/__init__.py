@@ -5,12 +5,14 @@ The operations of the admin API, a module for each noun.
 from .._operations import Operations
 from . import (
     _backups,
+    _batches,
     _bindings,
     _certificates,
     _description,
     _events,
     _generations,
     _observation,
+    _operations,
     _redirects,
     _requests,
     _sessions,
@@ -27,6 +29,7 @@ __all__ = ["all_operations"]
 MODULES = (
     _upload,
     _certificates,
+    _batches,
     _staging,
     _requests,
     _settings,
@@ -35,6 +38,7 @@ MODULES = (
     _upstreams,
     _generations,
     _backups,
+    _operations,
     _tokens,
     _sessions,
     _observation,

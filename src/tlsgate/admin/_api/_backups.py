@@ -14,10 +14,12 @@ from ...problems import Problem
 from ...settings import Draft
 from .._bodies import model_content, multipart_content
 from .._changing import changed, make_change
+from .._long_operations import Progress, run_long
 from .._operations import Answer, Body, Call, Operations
 from .._schemas import Asked, Changed, Shown
 from .._tokens import Permission
 from ._entries import CHANGE_CODES
+from ._operations import LongOperationShown
 
 operations = Operations()
 
@@ -26,6 +28,8 @@ OWN: Final = frozenset({"tokens.json", "admin-ca.key", "admin-ca.pem"})
 
 #: Bytes of a backup that a running gate takes: some ten thousand certificates.
 LARGEST: Final = 64 * 1024 * 1024
+
+STEPS: Final = 3
 
 PARTS: Final[Mapping[str, str]] = {
     "backup": "The file that POST /api/v1/export answered.",
@@ -97,9 +101,10 @@ async def export_node(call: Call) -> Answer:
     permission=Permission.ADMIN,
     summary="Make this node what a backup holds; its own tokens and its admin CA stay.",
     body=Body(parts=PARTS, largest=LARGEST),
-    answers={200: ImportChanged},
+    answers={200: ImportChanged, 202: LongOperationShown},
     codes=(*CHANGE_CODES, "missing-part", "in-use", "backup-unreadable", "wrong-password"),
     change=True,
+    long=True,
 )
 async def import_node(call: Call) -> Answer:
     """
@@ -112,8 +117,15 @@ async def import_node(call: Call) -> Answer:
         if len(form.get(part, ())) != 1:
             raise Problem("missing-part", f"Send the part “{part}” once.")
     passphrase = form["passphrase"][0].decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
-    backup: Backup = await control.changes.in_thread(read_backup, form["backup"][0], passphrase)
+    return await run_long(call, "import", lambda progress: _restore(call, form["backup"][0], passphrase, progress))
+
+
+async def _restore(call: Call, content: bytes, passphrase: str, progress: Progress) -> Answer:
+    control = call.control
+    progress(0, STEPS, "The backup is opened.")
+    backup: Backup = await control.changes.in_thread(read_backup, content, passphrase)
     generation = backup.generation
+    progress(1, STEPS, f"Generation {generation.number} of the backup is put into service.")
 
     def edit(draft: Draft) -> None:
         draft.document = control.changes.pins.apply(generation.document)
@@ -121,6 +133,7 @@ async def import_node(call: Call) -> Answer:
         draft.memory = {**draft.memory, **generation.memory}
 
     outcome = await make_change(call, edit)
+    progress(2, STEPS, "Accounts and tokens are added.")
     new = {name: content for name, content in backup.files.items() if name not in OWN}
     added = 0
     if not call.query.get("dry_run"):
