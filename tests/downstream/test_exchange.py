@@ -366,6 +366,42 @@ def test_refusals_that_end_the_connection(bench: Any, site: Any, request_: bytes
     assert bench.app.outstanding == (not closes)
 
 
+@pytest.mark.parametrize("method", [b"OPTIONS", b"TRACE"])
+def test_max_forwards(bench: Any, method: bytes) -> None:
+    """
+    Counted down on the way, answered here when it is used up, refused when it is no number (RFC 9110 section 7.6.2).
+    """
+    client = bench.client()
+    request = b"%b /%%b HTTP/1.1\r\nHost: a\r\nCookie: secret\r\nMax-Forwards: %%b\r\nX: Y\r\n\r\n" % method
+    client.say(request % (b"", b"5"))
+    origin = bench.origin()
+    for sent, passed in ((b"2", b"4"), (b"1", b"1"), (b"2", b"0")):
+        assert b"\r\nMax-Forwards: %b\r\nX: Y\r\n" % passed in origin.hears()
+        origin.says(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        client.hears()
+        client.say(request % (b"", sent))
+    origin.says(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    assert b"\r\nMax-Forwards: 1\r\n" in origin.hears()
+    client.hears()
+    answer = client.say(request % (b"last", b"0"))
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"secret" not in answer
+    told = b"TRACE /last HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n" if method == b"TRACE" else b""
+    assert answer.partition(b"\r\n\r\n")[2] == told
+    assert (b"\r\nContent-Type: message/http\r\n" in answer) is (method == b"TRACE")
+    assert client.say(request % (b"", b"x")).startswith(b"HTTP/1.1 400 ")
+    assert origin.hears() == b""
+
+
+def test_max_forwards_of_other_methods(bench: Any) -> None:
+    """
+    Passes as it is.
+    """
+    client = bench.client()
+    client.say(b"GET / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n")
+    assert b"\r\nMax-Forwards: 0\r\n" in bench.origin().hears()
+
+
 def test_content_too_large(bench: Any, site: Any) -> None:
     """
     413 by its length at once, by its chunks when it is; the upstream is let go.

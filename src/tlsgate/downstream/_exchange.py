@@ -28,7 +28,7 @@ from ..http1 import (
     last_chunk,
     status_line,
 )
-from ..policy import challenge_answer, trailers_to_pass
+from ..policy import COUNTS_HOPS, challenge_answer, traced, trailers_to_pass
 from ._answers import answer, error_answer
 from ._meaning import RequestMeaning, ResponseMeaning
 from ._plain import look_at_plain
@@ -129,7 +129,7 @@ class Exchange:
 
     # The request.
 
-    def begin(self) -> None:
+    def begin(self) -> None:  # noqa: PLR0912 - one decision after the other, in the order in which they are made
         """
         A head has been read: decide what becomes of it.
         """
@@ -172,6 +172,8 @@ class Exchange:
                 # Once a second and client at most, and only where a redirect may have sent it here.
                 meaning.seen_at = plane.wall
                 plane.report.seen_secure(meaning.client_ip, meaning.user_agent, plane.wall)
+            if meaning.counts_hops and head.method in COUNTS_HOPS and self._ends_here(meaning, site):
+                return
             most = site.site.max_body
             if most and head.framing > most:
                 raise MalformedRequest(
@@ -180,6 +182,21 @@ class Exchange:
             self._ask(None)
         except GateError as error:
             self._fail(error)
+
+    def _ends_here(self, meaning: RequestMeaning, site: ServedSite) -> bool:
+        # RFC 9110 section 7.6.2: where Max-Forwards is used up, this gate answers as if it were the origin.
+        less = meaning.one_hop_less()
+        if less is not None:
+            self._meaning = less
+            return False
+        head = self.head
+        assert head is not None
+        fields = site.hsts_line if self.channel.binding.secure else b""
+        if head.method == b"TRACE":
+            self._answer(200, fields + b"Content-Type: message/http\r\nCache-Control: no-store\r\n", traced(head))
+        else:
+            self._answer(200, fields, b"")
+        return True
 
     def _reduce_to_1_0(self, meaning: RequestMeaning) -> RequestMeaning:
         self._keep_alive = meaning.keep_alive_1_0

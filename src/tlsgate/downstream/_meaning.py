@@ -10,11 +10,22 @@ on the L{Fields} object, which its reader compares by bytes.  New routes make th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GateError, MalformedRequest
 from ..http1 import Fields
-from ..policy import client_address, downstream_fields, is_secure, is_trusted, kept_request_id, offload, upstream_fields
+from ..policy import (
+    client_address,
+    downstream_fields,
+    hops_left,
+    is_secure,
+    is_trusted,
+    kept_request_id,
+    offload,
+    upstream_fields,
+    with_hops_left,
+)
 
 if TYPE_CHECKING:
     from ..counters import Counters
@@ -49,12 +60,14 @@ class RequestMeaning:
     @ivar plain: what they mean over plain HTTP, once that was asked; see L{_plain}.
     @ivar seen_at: when the report last heard of this client over HTTPS; see L{Exchange.begin}.
     @ivar client_ip: the client's address, and C{client_rule} what chose it.
+    @ivar counts_hops: is there a C{Max-Forwards}?  It means something to some methods only.
     """
 
     __slots__ = (
         "_fields",
         "client_ip",
         "client_rule",
+        "counts_hops",
         "keep_alive",
         "keep_alive_1_0",
         "plain",
@@ -90,6 +103,7 @@ class RequestMeaning:
         self.seen_at = 0.0
         self.upgrade = b""
         self.upstream_fields = b""
+        self.counts_hops = fields.get(b"max-forwards") is not None
         self.refusal: GateError | None = None
         self.site: ServedSite | None = self.routes.find(fields.host)
         site = self.site
@@ -165,6 +179,22 @@ class RequestMeaning:
             # RFC 9112 section 3.2.4
             return b"*"
         return path if path.startswith(b"/") else b"/" + path
+
+    def one_hop_less(self) -> RequestMeaning | None:
+        """
+        What a C{TRACE} or C{OPTIONS} with C{Max-Forwards} means to the upstream; C{None} if this gate is to answer it.
+
+        @raise MalformedRequest: it is no number, or there are several.
+        """
+        try:
+            hops = hops_left(self._fields.lines)
+        except ValueError:
+            raise MalformedRequest("The Max-Forwards field is malformed.", 400, "max-forwards") from None
+        if hops == 0:
+            return None
+        less = copy(self)
+        less.upstream_fields = with_hops_left(self.upstream_fields, hops - 1)
+        return less
 
     def hash_key(self, what: str, target: bytes) -> bytes:
         """

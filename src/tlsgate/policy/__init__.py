@@ -12,11 +12,13 @@ from ._forwarded import ClientAddress, client_address, is_secure, is_trusted, ke
 from ._hop_by_hop import HOP_BY_HOP, end_to_end
 from ._hsts import PRELOAD_MAX_AGE, hsts_value
 from ._loops import LoopDetector, Sighting, claims_https, is_forwarded, loop_findings
+from ._max_forwards import COUNTS_HOPS, hops_left, traced, with_hops_left
 from ._plain_http import PlainHTTPReport
 from ._redirect import Decision, PlainRequest, explain, is_browser
 from ._trailers import trailers_to_pass
 
 __all__ = [
+    "COUNTS_HOPS",
     "HOP_BY_HOP",
     "PRELOAD_MAX_AGE",
     "ClientAddress",
@@ -36,6 +38,7 @@ __all__ = [
     "end_to_end",
     "explain",
     "explain_request",
+    "hops_left",
     "hsts_value",
     "is_browser",
     "is_forwarded",
@@ -45,6 +48,8 @@ __all__ = [
     "kept_request_id",
     "loop_findings",
     "offload",
+    "traced",
     "trailers_to_pass",
     "upstream_fields",
+    "with_hops_left",
 ]
