@@ -18,6 +18,7 @@ PEERS: Final = ("gate", "nginx", "haproxy", "caddy")
 SHOWN: Final = ("keepalive", "bulk", "newconn", "resume", "idle", "swap", "certificates", "websocket", "scale")
 #: What the picture shows, by the beginning of the table's words.
 DRAWN: Final = ("keepalive: 1 KB", "bulk", "newconn", "resume", "idle", "swap", "websocket")
+PICTURE: Final = "docs/benchmarks.svg"
 #: Between these lines of the README, if it has them, the table is put.
 BEGIN: Final = "<!-- benchmarks: written by python -m benchmarks readme -->"
 END: Final = "<!-- end of benchmarks -->"
@@ -39,7 +40,7 @@ def write_readme(folder: Path, root: Path) -> str:
     table = _table(rows, documents)
     (root / "docs" / "benchmarks.json").write_text(json.dumps(documents, indent=1, ensure_ascii=False) + "\n")
     drawn = [row for row in rows if row.work.startswith(DRAWN)]
-    (root / "docs" / "benchmarks.svg").write_text(draw(drawn, "tlsgate beside other proxies; less is better"))
+    (root / PICTURE).write_text(draw(drawn, "tlsgate beside other proxies; less is better"))
     readme = root / "README.md"
     text = readme.read_text()
     if BEGIN in text and END in text:
@@ -55,15 +56,20 @@ def _rows(name: str, document: dict[str, Any]) -> list[Row]:
     ]
 
 
+def _cell(row: Row, peer: str) -> str:
+    value, own = row.values.get(peer), row.values.get("gate")
+    if value is None:
+        return ""
+    return short(value) if peer == "gate" or own is None or value <= 0 else f"{short(value)} ({own / value:.2f})"
+
+
 def _table(rows: list[Row], documents: dict[str, Any]) -> str:
     """
-    Markdown: the table, the soak in a sentence, and the machine.
+    Markdown: the table, the picture, the soak in a sentence, and the machine.
     """
     lines = ["| work (less is better) | unit | " + " | ".join(PEERS) + " |", "|" + "---|" * (2 + len(PEERS))]
-    for row in rows:
-        cells = [short(row.values[peer]) if peer in row.values else "" for peer in PEERS]
-        lines.append(f"| {row.work} | {row.unit} | " + " | ".join(cells) + " |")
-    lines.append("")
+    lines += [f"| {row.work} | {row.unit} | " + " | ".join(_cell(row, peer) for peer in PEERS) + " |" for row in rows]
+    lines += ["", "In brackets: the gate's figure divided by this one.", "", f"![The same as bars]({PICTURE})", ""]
     for variant, peers in documents.get("soak", {"rows": {}})["rows"].items():
         seen = peers["gate"]["rounds"][0]["more"]
         lines.append(
