@@ -6,13 +6,17 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from _certificates import make_pair
 from _clients import served_fingerprint
-from _gate import GateProcess
+from _gate import GateProcess, multipart
+
+from tlsgate.certificates import self_signed
 
 TLSGATE = Path(sys.executable).with_name("tlsgate")
 PASSPHRASE = "correct horse battery"
@@ -111,6 +115,40 @@ def test_a_running_gate_takes_a_backup_as_one_change(start_gate, origin, tmp_pat
     assert answer.json["generation"] == number + 1
     assert served_fingerprint(gate.https) == wanted
     assert gate.call("GET", "/api/v1/status", token=made["secret"]).status == 200
+
+
+def test_many_certificates_there_and_back(start_gate, tmp_path: Path) -> None:
+    """
+    Hundreds of certificates come in from a folder as one change, leave in one backup of more than a mebibyte, and come
+    back over the API as an operation that tells how far it is.
+    """
+    gate = start_gate("http://127.0.0.1:9")
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    for number in range(250):
+        # Random names make a backup large that is packed.
+        names = [f"s{number}.test", *(f"{secrets.token_hex(30)}.test" for _ in range(100))]
+        made = self_signed("x", names, days=90, now=time.time())
+        (folder / f"s{number}.crt").write_bytes(made.chain)
+        (folder / f"s{number}.key").write_bytes(made.key)
+    done = tlsgate(gate, "--json", "certificate", "import-folder", str(folder))
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["certificates"]) == 250
+    assert served_fingerprint(gate.https, "s249.test") == made.fingerprint
+    file = tmp_path / "node.backup"
+    assert tlsgate(gate, "export", str(file)).returncode == 0
+    assert file.stat().st_size > 1024 * 1024
+    back = gate.call("POST", "/api/v1/generations/1/rollback?force=default")
+    assert (back.status, served_fingerprint(gate.https, "s249.test") != made.fingerprint) == (200, True)
+
+    kind, content = multipart({"backup": file, "passphrase": PASSPHRASE})
+    fields = {"Content-Type": kind, "Prefer": "respond-async"}
+    begun = gate.call("POST", "/api/v1/import", content=content, fields=fields)
+    assert (begun.status, begun.json["state"]) == (202, "running")
+    stream = gate.call("GET", f"{begun.one('location')}/events").content.decode()
+    steps = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: ")]
+    assert (steps[-1]["state"], steps[-1]["done"], steps[-1]["result"]["generation"]) == ("succeeded", 3, 4)
+    assert served_fingerprint(gate.https, "s249.test") == made.fingerprint
 
 
 def test_only_administrators(gate) -> None:
