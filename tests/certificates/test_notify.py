@@ -67,15 +67,18 @@ class NotifierTests(TestCase):
 
     async def test_told_that_a_folder_goes(self) -> None:
         """
-        It tells that a folder was removed, and watches the one that comes in its place.
+        It tells that a folder was removed, goes on with the others, and watches the one that comes in its place.
         """
-        folder = self.folders[0]
-        self.assertTrue(self.notifier.watch([folder]))
+        folder, other = self.folders
+        self.assertTrue(self.notifier.watch(self.folders))
         folder.rmdir()
         await self.happened
-        self.assertFalse(self.notifier.watch([folder]))
+        self.assertFalse(self.notifier.watch(self.folders))
+        self.happened = Deferred()
+        (other / "files.pem").write_bytes(b"one")
+        await self.happened
         folder.mkdir()
-        self.assertTrue(self.notifier.watch([folder]))
+        self.assertTrue(self.notifier.watch(self.folders))
         self.happened = Deferred()
         (folder / "files.pem").write_bytes(b"one")
         await self.happened

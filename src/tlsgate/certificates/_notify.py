@@ -48,6 +48,9 @@ def inotify_notifier(reactor: IReactorFDSet) -> Callable[[Callable[[], None]], N
         def __init__(self, happened: Callable[[], None]) -> None:
             self._happened = happened
             self._watched: set[Path] = set()
+            self._begin()
+
+        def _begin(self) -> None:
             untyped: Any = inotify.INotify  # Twisted's module has no types.
             self._inotify = untyped(reactor)
             self._inotify.startReading()
@@ -80,9 +83,12 @@ def inotify_notifier(reactor: IReactorFDSet) -> Callable[[Callable[[], None]], N
 
         def _told(self, _: object, path: FilePath[bytes], what: int) -> None:
             if what & (inotify.IN_DELETE_SELF | inotify.IN_MOVE_SELF | inotify.IN_IGNORED):
-                folder = Path(path.asTextMode().path)
-                if folder in self._watched:
-                    self._watched.discard(folder)
+                self._watched.discard(Path(path.asTextMode().path))
+            if what & inotify.IN_DELETE_SELF:
+                # Twisted gives up all folders when one of them is removed, whether or not this was asked for.
+                others, self._watched = self._watched, set()
+                self._begin()
+                self.watch(others)
             self._happened()
 
     return InotifyNotifier
