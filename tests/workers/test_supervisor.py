@@ -14,7 +14,8 @@ from zope.interface.verify import verifyClass
 
 from tlsgate.interfaces import ApplyFailed, IDataPlane
 from tlsgate.workers import LocalPlane, Supervisor
-from tlsgate.workers._supervisor import COMMIT_LIMIT, HUNG, START_LIMIT
+from tlsgate.workers._heartbeat import SILENT
+from tlsgate.workers._supervisor import COMMIT_LIMIT, START_LIMIT
 
 
 @pytest.mark.parametrize("kind", [Supervisor, LocalPlane])
@@ -159,7 +160,7 @@ def test_a_silent_worker_is_replaced(plane: Plane) -> None:
     hung, busy = plane.reactor.running[:2]
     busy.answers["drain"] = Deferred()
     hung.answers["beat"] = Deferred()
-    plane.reactor.turn(HUNG + 1)
+    plane.reactor.turn(SILENT + 1)
     assert not hung.alive
     assert busy.alive
     assert plane.serving == [1, 1]

@@ -22,6 +22,7 @@ from ..interfaces import ApplyFailed, WorkerReport
 from ..listeners import ListeningSocket
 from ..policy import Sighting
 from ..sites import ServerCertificate, Snapshot
+from ._heartbeat import Heartbeat, activity_of
 from ._link import Link, adopt, packed
 from ._local import Setup
 from ._worker import LINK_DESCRIPTOR
@@ -82,9 +83,8 @@ class Child(ProcessProtocol):
     @ivar pid: of the process; 0 once it is known to have ended.
     @ivar served: the snapshot it serves; C{None} before the first.
     @ivar challenges: the challenges it answers.
-    @ivar began_at: when it was started, and C{heard_at}: when it was last heard, in reactor seconds.
+    @ivar began_at: when it was started, in reactor seconds.
     @ivar report: what it said last of itself.
-    @ivar beating: was a beat sent that it has not answered?
     """
 
     def __init__(
@@ -112,10 +112,9 @@ class Child(ProcessProtocol):
         self.served: Snapshot | None = None
         self.challenges: object = None
         self.report: WorkerReport | None = None
-        self.beating = False
-        self.began_at = self.heard_at = reactor.seconds()
+        self.began_at = reactor.seconds()
         verbs = {"log": self._log_event, "redirected": lambda sighting, _: redirected(sighting)}
-        self.link = Link(verbs, self._hung_up, self._heard)
+        self.link = Link(verbs, self._hung_up)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs, Path(os.devnull).open("rb") as nothing:
             self._transport: Any = reactor.spawnProcess(
@@ -126,6 +125,7 @@ class Child(ProcessProtocol):
                 childFDs={0: nothing.fileno(), 1: 1, 2: "r", LINK_DESCRIPTOR: theirs.fileno()},
             )
         self.pid: int = self._transport.pid
+        self.heartbeat = Heartbeat(lambda: activity_of(self.pid))
         adopt(reactor, self.link, ours)
         self.begun = self.link.call("begin", setup)
         self.up = False
@@ -155,9 +155,6 @@ class Child(ProcessProtocol):
         if isinstance(failure.value, ApplyFailed):
             _log.error("Worker {pid} cannot begin: {reason}", pid=self.pid, reason=failure.value.detail)
         self.kill()
-
-    def _heard(self) -> None:
-        self.heard_at = self._reactor.seconds()
 
     # Asking.
 
@@ -211,15 +208,13 @@ class Child(ProcessProtocol):
         except ProcessExitedAlready:
             pass
 
-    def is_stopped(self) -> bool:
+    def beat(self) -> None:
         """
-        Has somebody stopped the process (SIGSTOP)?  Known where there is C{/proc}.
+        Ask it whether it lives, unless it still owes an answer.
         """
-        try:
-            status = Path(f"/proc/{self.pid}/stat").read_bytes()
-        except OSError:
-            return False
-        return status.rpartition(b")")[2].split()[:1] == [b"T"]
+        if not self.heartbeat.waiting:
+            self.heartbeat.asked(self._reactor.seconds())
+            self.link.call("beat").addCallbacks(lambda _: self.heartbeat.answered(), lambda _: None)
 
     # What it says.
 

@@ -122,19 +122,15 @@ class Link(Protocol):
     @ivar full: does more wait to be sent than the socket takes now?  What is only nice to have is then left out.
     """
 
-    def __init__(
-        self, verbs: Mapping[str, Answering], lost: Callable[[], None], heard: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, verbs: Mapping[str, Answering], lost: Callable[[], None]) -> None:
         """
         @param verbs: what this end can be asked: called with an argument and the descriptors that came with it, which
             it owns from then on; the result may have to be awaited.
         @param lost: called once, when the other end is gone.
-        @param heard: called for whatever comes.
         """
         self.full = False
         self._verbs = verbs
         self._lost = lost
-        self._heard = heard
         self._received = bytearray()
         self._descriptors: deque[int] = deque()
         self._calls: dict[int, Deferred[Any]] = {}
@@ -228,7 +224,6 @@ class Link(Protocol):
         """
         See L{IProtocol}.
         """
-        self._heard()
         received = self._received
         received += data
         while len(received) >= _HEAD.size:

@@ -26,21 +26,13 @@ from ..policy import LoopDetector, Sighting
 from ..problems import Finding, Severity
 from ..sites import ServerCertificate, Snapshot
 from ._child import Child, Request
+from ._heartbeat import BEAT
 from ._link import CallFailed, LinkLost
 from ._local import Setup
 from ._slot import Slot
 from ._sockets import Sockets
 
 __all__ = ["Supervisor"]
-
-#: Seconds between two beats of each worker.
-BEAT: Final = 0.25
-
-#: Seconds of silence after which it is asked whether the process was stopped.
-OVERDUE: Final = 0.5
-
-#: Seconds of silence after which a worker is hung.  A busy machine may keep a healthy one waiting for less than this.
-HUNG: Final = 3.0
 
 #: Seconds that a process has to start.
 START_LIMIT: Final = 30.0
@@ -491,12 +483,12 @@ class Supervisor:
 
     def _tick(self) -> None:
         now = self._reactor.seconds()
-        # If this process did not run, silence says nothing about the others.
-        asleep = now - self._ticked_at > 4 * BEAT
+        # If this process did not run, silence says nothing about the others: their answers may wait to be read.
+        away = now - self._ticked_at > 1.5 * BEAT
         self._ticked_at = now
         for child in self._children():
-            if asleep:
-                child.heard_at = now
+            if away:
+                child.heartbeat.forgive(now)
             self._look_at(child, now)
         self._beats += 1
         if self._beats % BEATS_PER_REPORT == 0:
@@ -505,16 +497,14 @@ class Supervisor:
             )
 
     def _look_at(self, child: Child, now: float) -> None:
-        silence = now - child.heard_at
-        if child.up and not child.beating:
-            child.beating = True
-            child.link.call("beat").addCallbacks(lambda _: setattr(child, "beating", False), lambda _: None)
-        elif silence > OVERDUE and child.is_stopped():
-            _log.error("Worker {pid} was stopped and is replaced", pid=child.pid)
+        complaint = child.heartbeat.complaint(now)
+        if not child.up and now - child.began_at > START_LIMIT:
+            complaint = "does not start"
+        if complaint:
+            _log.error("Worker {pid} {complaint} and is replaced", pid=child.pid, complaint=complaint)
             child.kill()
-        elif silence > (HUNG if child.up else START_LIMIT):
-            _log.error("Worker {pid} hangs and is replaced", pid=child.pid)
-            child.kill()
+        elif child.up:
+            child.beat()
 
 
 @implementer(IPreparedSnapshot)
