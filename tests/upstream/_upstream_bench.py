@@ -107,6 +107,25 @@ class MemoryTransport:
         self.producer = None
 
 
+class Resolver:
+    """
+    Answers when it is told to.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    def resolveHostName(self, receiver: Any, name: str, portNumber: int) -> None:
+        self.asked.append(receiver)
+
+    def answer(self, *addresses: Any) -> None:
+        receiver = self.asked[-1]
+        receiver.resolutionBegan(None)
+        for address in addresses:
+            receiver.addressResolved(address)
+        receiver.resolutionComplete()
+
+
 class Borrower:
     """
     Writes down what it is told.

@@ -8,31 +8,11 @@ import socket
 from typing import Any
 
 import pytest
-from _upstream_bench import HandReactor
+from _upstream_bench import HandReactor, Resolver
 from twisted.internet.address import IPv4Address, IPv6Address
 
 from tlsgate.sites import Server
 from tlsgate.upstream._addresses import LIFETIME, ServerAddresses
-
-
-class Resolver:
-    """
-    Answers when it is told to.
-    """
-
-    def __init__(self) -> None:
-        self.asked: list[Any] = []
-
-    def resolveHostName(self, receiver: Any, name: str, portNumber: int) -> None:
-        self.asked.append(receiver)
-
-    def answer(self, *addresses: Any) -> None:
-        receiver = self.asked[-1]
-        receiver.resolutionBegan(None)
-        for address in addresses:
-            receiver.addressResolved(address)
-        receiver.resolutionComplete()
-
 
 A = IPv4Address("TCP", "192.0.2.1", 80)
 B = IPv6Address("TCP", "2001:db8::1", 80)

@@ -18,9 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tlsgate.errors import NoUpstream
-from tlsgate.http1 import ReaderLimits
-from tlsgate.sites import Server, Timeouts
-from tlsgate.upstream._pool import IDLE_TIMEOUT, PoolKey, ServerPool
+from tlsgate.sites import Timeouts
+from tlsgate.upstream._pool import IDLE_TIMEOUT, ServerPool
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
@@ -243,41 +242,6 @@ def test_a_mistake_after_a_refusal(bench: UpstreamBench) -> None:
     borrower.raises = "failed"
     bench.spin()
     assert borrower.events == [("failed", "upstream-refused"), "crashed"]
-
-
-def test_equal_keys(bench: UpstreamBench) -> None:
-    """
-    A pool is for all that makes connections interchangeable, and shows no key.
-    """
-    upstream = bench.pool().upstream
-    key = PoolKey.of(upstream, upstream.servers[0])
-    assert key == PoolKey.of(attrs.evolve(upstream, queue=1), upstream.servers[0])
-    assert key != PoolKey.of(attrs.evolve(upstream, proxy_protocol=1), upstream.servers[0])
-    assert "secret" not in repr(PoolKey.of(attrs.evolve(upstream, client_certificate=b"secret"), upstream.servers[0]))
-
-
-def test_unresolvable(bench: UpstreamBench) -> None:
-    """
-    A name without an address is refused.
-    """
-
-    class Nothing:
-        def resolveHostName(self, receiver: Any, name: str, portNumber: int) -> None:
-            receiver.resolutionComplete()
-
-    bench.reactor.nameResolver = Nothing()
-    upstream = bench.pool().upstream
-    pool = ServerPool(
-        bench.hub,
-        upstream,
-        Server(url="http://x:1", scheme="http", host="x", port=1),
-        timeouts=Timeouts(),
-        limits=ReaderLimits(),
-        counters=bench.counters,
-    )
-    borrower = lend(pool)
-    assert borrower.events == [("failed", "upstream-refused")]
-    assert pool.outstanding == 0
 
 
 class Accounting(RuleBasedStateMachine):

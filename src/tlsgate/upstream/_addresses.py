@@ -65,6 +65,13 @@ class ServerAddresses:
         if known:
             answer(known)
 
+    def forget(self, answer: Callable[[list[Address]], None]) -> None:
+        """
+        Whoever asked waits no longer.  Does nothing after the answer.
+        """
+        if answer in self._waiting:
+            self._waiting.remove(answer)
+
     def _fresh(self) -> bool:
         age: float = self._reactor.seconds() - self._asked_at
         return age < LIFETIME

@@ -17,7 +17,8 @@ from ..errors import NoUpstream
 from ..http1 import ReaderLimits
 from ..sites import Limits, Selection, Timeouts, Upstream
 from ._health import HealthWatch
-from ._pool import PoolKey, ServerPool
+from ._key import PoolKey
+from ._pool import ServerPool
 from ._selection import pick_for
 
 __all__ = ["GroupsPlan", "UpstreamGroup", "UpstreamGroups"]

@@ -1,8 +1,8 @@
 """
 The connections to one server.
 
-A connection is interchangeable with another if everything that L{PoolKey} lists is equal; there is one pool for
-each key, and a pool whose key is part of the next snapshot lives on with its connections.
+A connection is interchangeable with another if everything that L{PoolKey<_key.PoolKey>} lists is equal; there is one
+pool for each key, and a pool whose key is part of the next snapshot lives on with its connections.
 
 To lend one, there are three cases:
 
@@ -15,58 +15,28 @@ The line is bounded in length and in time; whoever does not fit is refused at on
 
 from __future__ import annotations
 
-import socket
 from collections import deque
 from typing import Any, Final
 
-import attrs
 from OpenSSL import SSL
-from twisted.internet.error import TimeoutError as ConnectTimedOut
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from ..counters import Counters
-from ..errors import GateError, NoUpstream, UpstreamRefused, UpstreamSilent
+from ..errors import GateError, NoUpstream
 from ..http1 import ReaderLimits
 from ..sites import Server, Timeouts, Upstream
-from ..tls import client_context, is_address, normalise, verify_upstream
-from ..transport import Connecting, StreamTransport, TLSTransport
-from ..transport import encode_proxy_header as encode
+from ..tls import client_context
 from ._addresses import ServerAddresses
 from ._connection import IBorrower, UpstreamConnection
+from ._opening import Opening
 
-__all__ = ["IDLE_TIMEOUT", "PoolKey", "ServerPool"]
+__all__ = ["IDLE_TIMEOUT", "ServerPool"]
 
 #: Seconds that an idle connection is kept; origins commonly close theirs after 60 or 75.
 IDLE_TIMEOUT: Final = 50
 
 _log = Logger()
-
-
-@attrs.frozen(kw_only=True)
-class PoolKey:
-    """
-    All that must match for a connection to be used by another exchange.
-    """
-
-    server: str
-    server_name: str
-    ca_pem: bytes = attrs.field(repr=False)
-    client_certificate: bytes = attrs.field(repr=False)
-    proxy_protocol: int
-
-    @classmethod
-    def of(cls, upstream: Upstream, server: Server) -> PoolKey:
-        """
-        The key of a server's connections.
-        """
-        return cls(
-            server=server.url,
-            server_name=upstream.server_name,
-            ca_pem=upstream.ca_pem,
-            client_certificate=upstream.client_certificate,
-            proxy_protocol=upstream.proxy_protocol,
-        )
 
 
 class ServerPool:
@@ -104,7 +74,7 @@ class ServerPool:
         self._addresses = ServerAddresses(hub.reactor, server)
         self._idle: list[UpstreamConnection] = []
         self._open: set[UpstreamConnection] = set()
-        self._opening: dict[IBorrower, _Opening] = {}
+        self._opening: dict[IBorrower, Opening] = {}
         self._waiting: deque[_Waiting] = deque()
         self._context: SSL.Context | None = None
         self._closed = False
@@ -187,7 +157,7 @@ class ServerPool:
         return not most or len(self._open) + len(self._opening) < most
 
     def _open_for(self, borrower: IBorrower, method: bytes) -> None:
-        opening = self._opening[borrower] = _Opening(self, borrower, method)
+        opening = self._opening[borrower] = Opening(self, borrower, method)
         opening.begin()
 
     def give_up(self, borrower: IBorrower) -> bool:
@@ -276,7 +246,7 @@ class ServerPool:
         for connection in idle:
             connection.transport.loseConnection()
 
-    def opened(self, opening: _Opening, transport: Any, connection: UpstreamConnection) -> None:
+    def opened(self, opening: Opening, connection: UpstreamConnection) -> None:
         """
         A connection is there.
         """
@@ -284,7 +254,7 @@ class ServerPool:
         self._open.add(connection)
         self._lend_late(connection, opening.borrower, opening.method)
 
-    def failed(self, opening: _Opening, error: GateError) -> None:
+    def failed(self, opening: Opening, error: GateError) -> None:
         """
         No connection could be opened.
         """
@@ -363,128 +333,3 @@ class _Waiting:
     def cancel(self) -> None:
         if self._call.active():
             self._call.cancel()
-
-
-class _Opening:
-    """
-    A connection on its way: name to address to socket to handshake.
-    """
-
-    __slots__ = ("_connecting", "_over", "_pool", "_transport", "borrower", "method")
-
-    def __init__(self, pool: ServerPool, borrower: IBorrower, method: bytes) -> None:
-        self._pool = pool
-        self.borrower = borrower
-        self.method = method
-        self._connecting: Connecting | None = None
-        self._transport: Any = None
-        self._over = False
-
-    def begin(self) -> None:
-        self._pool.addresses().ask(self._resolved)
-
-    def cancel(self) -> None:
-        self._over = True
-        if self._connecting is not None:
-            self._connecting.cancel()
-        if self._transport is not None:
-            self._transport.abortConnection()
-
-    def _resolved(self, addresses: list[tuple[int, Any]]) -> None:
-        if self._over:
-            return
-        if not addresses:
-            self._fail(UpstreamRefused(f"The name {self._pool.server.host} does not resolve."))
-            return
-        self._connecting = Connecting(
-            self._pool.hub,
-            addresses,
-            timeout=self._pool.timeouts.connect,
-            connected=self._connected,
-            failed=self._not_connected,
-        )
-
-    def _not_connected(self, error: Exception) -> None:
-        if isinstance(error, ConnectTimedOut):
-            self._fail(UpstreamSilent("The upstream did not accept a connection in time."))
-        else:
-            # Not the error's own text in full: it may name addresses that are the operator's business.
-            self._fail(UpstreamRefused(f"The upstream did not accept a connection ({type(error).__name__})."))
-
-    def _connected(self, sock: socket.socket, address: Any) -> None:
-        self._connecting = None
-        pool = self._pool
-        peer = address[1]
-        host = sock.getsockname()
-        header = b""
-        if pool.upstream.proxy_protocol:
-            source, destination = getattr(self.borrower, "proxied_addresses", (None, None))
-            header = encode(pool.upstream.proxy_protocol, source, destination)
-        context = pool.context
-        if context is None:
-            connection = UpstreamConnection(pool, pool.limits)
-            transport = StreamTransport(pool.hub, sock, peer, host)
-            transport.start(connection)
-            if header:
-                transport.write(header)
-            self._over = True
-            pool.opened(self, transport, connection)
-            return
-        if header:
-            sock.send(header)  # A fresh socket takes 100 bytes.
-        name = pool.upstream.server_name or pool.server.host
-        self._transport = tls = TLSTransport(pool.hub, sock, peer, host, context, client=True, server_name=_sni(name))
-        tls.start(self._build_connection, self._handshake_done, pool.timeouts.handshake)
-
-    def _handshake_done(self, transport: TLSTransport, reason: str) -> None:
-        if self._over:
-            transport.abortConnection()
-            return
-        if reason:
-            kind = UpstreamSilent if reason == "timeout" else UpstreamRefused
-            self._fail(kind(f"The TLS handshake with the upstream failed ({reason})."))
-            return
-        pool = self._pool
-        name = pool.upstream.server_name or pool.server.host
-        try:
-            verify_upstream(transport.peer_certificate(), name)
-        except UpstreamRefused as error:
-            transport.abortConnection()
-            self._fail(error)
-
-    def _build_connection(self) -> UpstreamConnection:
-        connection = _FreshConnection(self._pool, self._pool.limits)
-        connection.opening = self
-        return connection
-
-    def handed_over(self, connection: UpstreamConnection) -> None:
-        """
-        The protocol of a TLS connection has its transport.
-        """
-        self._over = True
-        self._pool.opened(self, self._transport, connection)
-
-    def _fail(self, error: GateError) -> None:
-        if not self._over:
-            self._over = True
-            self._pool.failed(self, error)
-
-
-class _FreshConnection(UpstreamConnection):
-    """
-    A connection that tells its opening when it is made: over TLS the transport makes the protocol.
-    """
-
-    __slots__ = ("opening",)
-
-    opening: _Opening | None
-
-    def connectionMade(self) -> None:
-        opening, self.opening = self.opening, None
-        if opening is not None:
-            opening.handed_over(self)
-
-
-def _sni(name: str) -> bytes | None:
-    # RFC 6066 section 3: literal addresses are not permitted in server_name.
-    return None if is_address(normalise(name)) else normalise(name).encode("ascii")
