@@ -4,7 +4,7 @@ What the workers counted, as Prometheus reads it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import attrs
@@ -15,26 +15,25 @@ from prometheus_client.registry import Collector
 
 from ..counters import DURATION_BUCKETS, Counters
 from ..interfaces import WorkerReport
-from ..sites import Snapshot
+from ..sites import ServerCertificate
 from ._control import LastChange
 
 #: The values of a sample's labels.
 Labels = TypeVar("Labels", bound=tuple[str, ...])
 
-__all__ = ["CONTENT_TYPE_LATEST", "Measured", "exposition", "total_of"]
+__all__ = ["CONTENT_TYPE_LATEST", "Measured", "certificate_exposition", "exposition", "total_of"]
 
 
 @attrs.frozen(kw_only=True)
 class Measured:
     """
-    Everything that one answer of C{/metrics} tells.
+    What an answer of C{/metrics} tells beside the list of certificates.
 
     @ivar served: when the certificates end that clients are shown, Unix time by binding and certificate.
     @ivar broken_files: names of certificates whose files cannot be used now.
     """
 
     reports: Sequence[WorkerReport]
-    snapshot: Snapshot
     generation: int
     last_change: LastChange
     orders: Mapping[str, int]
@@ -54,27 +53,48 @@ def total_of(reports: Sequence[WorkerReport]) -> Counters:
 
 def exposition(measured: Measured) -> bytes:
     """
-    The text that Prometheus scrapes.
+    The text that Prometheus scrapes, but for L{certificate_exposition}.
     """
+    counters = total_of(measured.reports)
+    return _text(
+        lambda: (
+            *_traffic(counters),
+            *_handshakes(counters),
+            *_upstreams(counters),
+            *_certificates(measured),
+            *_gate(measured, counters),
+        )
+    )
+
+
+def certificate_exposition(certificates: Mapping[str, ServerCertificate]) -> bytes:
+    """
+    What is said of every certificate; may be called in a thread.
+    """
+    family = _gauge(
+        "certificate_not_after_timestamp_seconds",
+        "When the certificate ends.",
+        ["name"],
+        {(name,): certificate.not_after for name, certificate in certificates.items()},
+    )
+    return _text(lambda: (family,))
+
+
+def _text(families: Callable[[], Iterable[Metric]]) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Families(measured))
+    registry.register(_Families(families))
     return generate_latest(registry)
 
 
 class _Families(Collector):
-    def __init__(self, measured: Measured) -> None:
-        self._measured = measured
+    def __init__(self, families: Callable[[], Iterable[Metric]]) -> None:
+        self._families = families
 
     def describe(self) -> Iterator[Metric]:
         return iter(())
 
-    def collect(self) -> Iterator[Metric]:
-        counters = total_of(self._measured.reports)
-        yield from _traffic(counters)
-        yield from _handshakes(counters)
-        yield from _upstreams(counters)
-        yield from _certificates(self._measured)
-        yield from _gate(self._measured, counters)
+    def collect(self) -> Iterable[Metric]:
+        return self._families()
 
 
 def _counter(name: str, text: str, labels: Sequence[str], samples: Mapping[Labels, float]) -> Metric:
@@ -156,13 +176,6 @@ def _upstreams(counters: Counters) -> Iterator[Metric]:
 
 
 def _certificates(measured: Measured) -> Iterator[Metric]:
-    certificates = measured.snapshot.certificates
-    yield _gauge(
-        "certificate_not_after_timestamp_seconds",
-        "When the certificate ends.",
-        ["name"],
-        {(name,): certificate.not_after for name, certificate in certificates.items()},
-    )
     yield _gauge(
         "certificate_served_not_after_timestamp_seconds",
         "When the certificate that a binding was seen to serve ends.",

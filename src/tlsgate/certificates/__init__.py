@@ -5,7 +5,7 @@ An upload is L{_material} (what is in it, by content: L{_pem}, L{_pkcs12}, L{_ke
 which leaf) → L{_chain} (order, completeness, trust) → a L{sites.ServerCertificate}.  L{_inspect} is the one place that
 says what is good and bad about one.  L{_self_signed}, L{_authority} and L{_csr} make them.
 
-L{_watch} keeps an eye on files (L{_files}), L{_inventory} on all that is held.
+L{_watch} keeps an eye on files (L{_files}), L{_use} knows who would miss one.
 
 Reading and inspecting are functions of bytes and a time; any bytes give a certificate or a L{problems.Problem}.
 """
@@ -15,23 +15,21 @@ from ._chain import Roots, known_issuers, system_roots
 from ._csr import match_signed, new_request
 from ._files import Signature, WatchedFiles, folder_files, read_files, signature_of
 from ._inspect import EXPIRING, Inspection, State, inspect, state_of, timestamp
-from ._inventory import THRESHOLDS, Inventory, reached_threshold, used_by
 from ._keys import KEY_TYPES
 from ._notify import inotify_notifier
 from ._ocsp import OCSPRefused, Question, Response, question_of, read_response
 from ._read import LARGEST, ReadResult, read_certificate
 from ._self_signed import self_signed
 from ._staged import StagedCertificate, StagedCertificates
+from ._use import Users
 from ._watch import CertificateWatch, Notifier
 
 __all__ = [
     "EXPIRING",
     "KEY_TYPES",
     "LARGEST",
-    "THRESHOLDS",
     "CertificateWatch",
     "Inspection",
-    "Inventory",
     "LocalAuthority",
     "Notifier",
     "OCSPRefused",
@@ -43,6 +41,7 @@ __all__ = [
     "StagedCertificate",
     "StagedCertificates",
     "State",
+    "Users",
     "WatchedFiles",
     "folder_files",
     "inotify_notifier",
@@ -51,7 +50,6 @@ __all__ = [
     "match_signed",
     "new_request",
     "question_of",
-    "reached_threshold",
     "read_certificate",
     "read_files",
     "read_response",
@@ -60,5 +58,4 @@ __all__ = [
     "state_of",
     "system_roots",
     "timestamp",
-    "used_by",
 ]

@@ -110,7 +110,6 @@ def inspect(
     roots: Roots | None = None,
     used_by: Sequence[str] = (),
     source: str = "upload",
-    intermediates: Sequence[x509.Certificate] = (),
 ) -> Inspection:
     """
     Look at a certificate from every side.
@@ -120,7 +119,6 @@ def inspect(
     @param roots: what is trusted; the system's by default.
     @param used_by: what would miss it.
     @param source: C{upload}, C{pfx}, C{self-signed}, C{acme}, C{csr} or C{files}.
-    @param intermediates: that are known already and would complete the chain.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -128,7 +126,7 @@ def inspect(
             certificate,
             now=now,
             hosts=hosts,
-            look=_look(certificate.chain, roots or system_roots(), tuple(intermediates)),
+            look=_look(certificate.chain, roots or system_roots()),
             used_by=used_by,
             source=source,
         )
@@ -155,16 +153,16 @@ class _Look:
 
 
 @lru_cache(maxsize=16384)
-def _look(pem: bytes, roots: Roots, intermediates: tuple[x509.Certificate, ...]) -> _Look:
+def _look(pem: bytes, roots: Roots) -> _Look:
     leaf, *issuers = x509.load_pem_x509_certificates(pem)
-    built = build_chain(leaf, issuers, intermediates, roots)
+    built = build_chain(leaf, issuers, (), roots)
     self_signed = is_self_signed(leaf)
     first_end = min((one.not_valid_after_utc for one in issuers), default=leaf.not_valid_after_utc)
     return _Look(
         subject=_rfc4514(leaf, "subject"),
         issuer=_rfc4514(leaf, "issuer"),
         self_signed=self_signed,
-        complete=built.complete and not built.added,
+        complete=built.complete,
         distrust="it is self-signed" if self_signed and leaf not in roots else _distrust(leaf, issuers, roots),
         chain=tuple(
             {

@@ -26,7 +26,7 @@ from .._schemas import (
 from .._tokens import Permission
 from ._certificate_parts import UPLOAD_CODES, password_in, read_parts, refuse_files, store, text_part
 from ._entries import CHANGE_CODES
-from ._shown import shown_certificate, shown_certificates, source_of
+from ._shown import certificates_content, object_content, shown_certificate, source_of
 from ._staging import ACTIVATE_AT, Staged, stage
 
 operations = Operations()
@@ -62,7 +62,8 @@ async def list_certificates(call: Call) -> Answer:
     """
     All certificates.
     """
-    return Answer(document={"certificates": shown_certificates(call)}, etag=call.control.changes.current.number)
+    number = call.control.changes.current.number
+    return Answer(content=object_content({"certificates": await certificates_content(call)}), etag=number)
 
 
 @operations.operation(

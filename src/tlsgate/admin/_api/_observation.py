@@ -7,13 +7,14 @@ from __future__ import annotations
 from ...problems import Problem
 from ...sites import Scheme
 from ...tls import CertificateSelector
-from .._metrics import CONTENT_TYPE_LATEST, Measured, exposition
+from .._metrics import CONTENT_TYPE_LATEST, Measured, certificate_exposition, exposition
 from .._operations import Answer, Call, Operations, Parameter
+from .._problem import to_json
 from .._tokens import Permission
 from .._traffic_findings import traffic_findings
 from ._entries import effective
 from ._observation_schemas import AuditPage, Health, Ready, SniAnswer, Status
-from ._shown import shown_certificates
+from ._shown import certificates_content, object_content
 from ._site_state import shown_sites
 
 operations = Operations()
@@ -68,14 +69,15 @@ async def show_metrics(call: Call) -> Answer:
     control = call.control
     measured = Measured(
         reports=await control.data_plane.report(),
-        snapshot=control.changes.snapshot,
         generation=control.changes.current.number,
         last_change=control.last_change,
         orders=control.orders(),
         served=control.served(),
         broken_files=control.broken_files(),
     )
-    return Answer(content=exposition(measured), content_type=CONTENT_TYPE_LATEST)
+    # Of thousands of certificates, in a thread; what workers counted is counted on meanwhile, in this process too.
+    certificates = await control.changes.in_thread(certificate_exposition, control.changes.snapshot.certificates)
+    return Answer(content=exposition(measured) + certificates, content_type=CONTENT_TYPE_LATEST)
 
 
 @operations.operation(
@@ -94,7 +96,6 @@ async def show_status(call: Call) -> Answer:
     current = changes.current
     reports = await control.data_plane.report()
     ports = control.data_plane.ports()
-    certificates = shown_certificates(call)
     traffic = traffic_findings(reports, changes.snapshot.sites)
     findings = [finding.as_json() for finding in (*changes.findings(), *traffic, *control.standing())]
     document = {
@@ -108,12 +109,13 @@ async def show_status(call: Call) -> Answer:
             ],
         },
         "bindings": [{**entry, "port": ports.get(entry["name"], 0)} for entry in effective(call, "binding")],
-        "certificates": certificates,
         "sites": shown_sites(call),
         "upstreams": effective(call, "upstream"),
         "findings": findings,
     }
-    return Answer(document=document, etag=current.number)
+    members = {name: to_json(value).rstrip() for name, value in document.items()}
+    members["certificates"] = await certificates_content(call)
+    return Answer(content=object_content(members), etag=current.number)
 
 
 @operations.operation(
