@@ -199,3 +199,13 @@ def site() -> Callable[..., Site]:
     """
     default = Site(name="default", hosts=("*",), upstream="app")
     return lambda **settings: attrs.evolve(default, **settings)
+
+
+@pytest.fixture(scope="module")
+def lasting_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DownstreamBench]:
+    """
+    A plane and an origin for all examples of a property.
+    """
+    bench = DownstreamBench(tmp_path_factory.mktemp("bench"))
+    yield bench
+    bench.close()
