@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -22,18 +22,21 @@ from zope.interface import implementer
 from .counters import Counters
 from .downstream import AccessLog, ChannelSource, Plane, Routes
 from .interfaces import ApplyFailed, IDataPlane, IPreparedSnapshot, WorkerReport
-from .listeners import Admission, BindingListener, EndpointAddress, ListeningSocket, address_of, open_listening_socket
+from .listeners import Admission, BindingListener, EndpointAddress, ListeningSocket, address_of, open_in_place_of
 from .policy import LoopDetector
 from .sites import Binding, Scheme, Server, ServerCertificate, Snapshot
 from .tls import CertificateRefused, CertificateSelector, Terminator
 from .upstream import GroupsPlan, UpstreamGroups
 
-__all__ = ["Gate"]
+__all__ = ["Gate", "OpenSocket"]
 
 #: Seconds that a drain leaves a new client for its handshake: it was accepted, and nobody else will take it.
 NEWCOMER_GRACE = 3.0
 
 _log = Logger()
+
+#: Has a socket from an endpoint description, a binding's name, and the sockets that will be closed once it is served.
+OpenSocket = Callable[[str, str, Iterable[ListeningSocket]], Awaitable[ListeningSocket]]
 
 
 class _Open:
@@ -67,7 +70,7 @@ class Gate:
         loops: LoopDetector | None = None,
         demo_path: str = "",
         inherited: Mapping[EndpointAddress, ListeningSocket] | None = None,
-        open_socket: Callable[[str, str], Awaitable[ListeningSocket]] | None = None,
+        open_socket: OpenSocket | None = None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """
@@ -76,7 +79,7 @@ class Gate:
         @param loops: finds redirect loops; C{None} for one that knows this process only.
         @param demo_path: the UNIX socket of the demo application, for C{demo:} upstreams.
         @param inherited: sockets that were bound before, by address; taken where a binding wants one.
-        @param open_socket: has a socket from an endpoint description and a binding's name; C{None} to bind one here.
+        @param open_socket: C{None} to bind here.
         """
         self.generation = 0
         self.counters = counters
@@ -197,16 +200,19 @@ class Gate:
                 return served.listener.listening
         return self._inherited.get(address)
 
-    async def open_socket(self, binding: Binding) -> ListeningSocket:
+    async def open_socket(self, binding: Binding, kept: Collection[ListeningSocket]) -> ListeningSocket:
         """
         Bind a socket for a binding.
 
+        @param kept: those that serve on.
+
         @raise ApplyFailed: it cannot be had.
         """
-        return await self._open_socket(binding.endpoint, binding.name)
+        leaving = [served.listener.listening for served in self._open.values() if served.listener.listening not in kept]
+        return await self._open_socket(binding.endpoint, binding.name, leaving)
 
-    async def _bind(self, description: str, name: str) -> ListeningSocket:
-        return await open_listening_socket(self._hub.reactor, description, name)
+    async def _bind(self, description: str, name: str, leaving: Iterable[ListeningSocket]) -> ListeningSocket:
+        return await open_in_place_of(self._hub.reactor, description, name, leaving)
 
     def selector_for(self, binding: Binding, snapshot: Snapshot) -> CertificateSelector:
         """
@@ -308,7 +314,7 @@ class Gate:
         if keep_socket:
             listener.stop_accepting()
         else:
-            listener.close()
+            listener.leave()
         self._closing = [closing for closing in self._closing if closing.connections]
         if listener.connections:
             self._closing.append(listener)
@@ -357,10 +363,14 @@ class _Prepared:
                 self._check_default(binding, selector)
         for binding in snapshot.bindings:
             listening = gate.socket_for(binding)
-            if listening is None:
-                listening = await gate.open_socket(binding)
+            if listening is not None:
+                self.sockets[binding.name] = listening
+        kept = tuple(self.sockets.values())
+        for binding in snapshot.bindings:
+            if binding.name not in self.sockets:
+                listening = await gate.open_socket(binding, kept)
                 self._opened.append(listening)
-            self.sockets[binding.name] = listening
+                self.sockets[binding.name] = listening
 
     @staticmethod
     def _check_default(binding: Binding, selector: CertificateSelector) -> None:
@@ -375,6 +385,12 @@ class _Prepared:
         """
         As L{IPreparedSnapshot.commit}.
         """
+        try:
+            for listening in self._opened:
+                listening.listen()
+        except ApplyFailed:
+            await self.abort()
+            raise
         self._opened = []
         self._gate.swap(self)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from _certificates import make_pair
-from _clients import connect_tls, free_port, served_fingerprint
+from _clients import connect_tls, served_fingerprint
 from _gate import GateProcess
 from _origin import Origin
 
@@ -113,24 +113,6 @@ def test_an_upload_is_served_by_all_when_it_is_answered(pair_gate: GateProcess, 
             assert {served_fingerprint(gate.https) for _ in range(12)} == {pair.fingerprint}
         kept.request("GET", "/echo")
         assert kept.getresponse().status == 200
-
-
-def test_a_binding_added_later_is_served(pair_gate: GateProcess) -> None:
-    """
-    A new binding's socket is passed to workers that run already; removed, its port is free again.
-    """
-    gate = pair_gate
-    port = free_port()
-    made = gate.call(
-        "POST",
-        "/api/v1/bindings",
-        {"name": "more", "scheme": "https", "endpoint": f"tcp:{port}:interface=127.0.0.1"},
-    )
-    assert made.status in (200, 201), made
-    assert all(served_fingerprint(port) for _ in range(6))
-    assert gate.call("DELETE", "/api/v1/bindings/more").status == 200
-    with pytest.raises(ConnectionRefusedError):
-        connect_tls(port)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])

@@ -4,6 +4,7 @@ Tests for L{tlsgate.listeners._service}.
 
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -63,6 +64,19 @@ def test_stop_accepting_keeps_the_socket(loop: Any, listening: ListeningSocket, 
             assert service.connections == 1
             service.start()
             assert loop.run(lambda: second.recv(100)).startswith(b"hello")
+
+
+def test_who_waits_is_let_in_before_the_socket_closes(loop: Any, listening: ListeningSocket, serve: Any) -> None:
+    """Connections that the kernel has taken already are served to their end; new ones are refused."""
+    service, _ = serve()
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect(listening)) for _ in range(70)]
+        service.leave()
+        assert service.connections == 70
+        for client in clients:
+            assert loop.run(lambda client=client: client.recv(100)).startswith(b"hello")
+        with pytest.raises(ConnectionRefusedError):
+            connect(listening)
 
 
 def test_abort_closes_all(loop: Any, listening: ListeningSocket, serve: Any) -> None:

@@ -23,7 +23,7 @@ def bound(description: str) -> ListeningSocket:
     return ListeningSocket(listening, description)
 
 
-async def bind(description: str, name: str) -> ListeningSocket:
+async def bind(description: str, name: str, leaving: Any = ()) -> ListeningSocket:
     if name == "refused":
         raise ApplyFailed("port-in-use", f"binding {name}", "It is taken.")
     return bound(description)
@@ -90,13 +90,31 @@ def test_old_sockets_stay_open_until_the_new_ones_serve() -> None:
     assert not is_open(third["a"])
 
 
+def test_who_opens_knows_what_leaves() -> None:
+    """
+    A new socket may have the port of one that is not wanted any more, never of one that serves on.
+    """
+    told: list[list[ListeningSocket]] = []
+
+    async def remembering(description: str, name: str, leaving: Any) -> ListeningSocket:
+        told.append(list(leaving))
+        return bound(description)
+
+    sockets = Sockets([], remembering)
+    first, _ = find(sockets, a="tcp:1001", b="tcp:1002")
+    sockets.keep_only(first)
+    find(sockets, c="tcp:1002:interface=127.0.0.1", a="tcp:1001")
+    assert told == [[], [], [first["b"]]]
+    sockets.close()
+
+
 def test_what_was_opened_before_a_refusal_is_closed() -> None:
     """
     All or none.
     """
     opened: list[ListeningSocket] = []
 
-    async def remembering(description: str, name: str) -> ListeningSocket:
+    async def remembering(description: str, name: str, leaving: Any) -> ListeningSocket:
         listening = await bind(description, name)
         opened.append(listening)
         return listening

@@ -24,6 +24,9 @@ __all__ = ["ClientSocket", "Listener"]
 #: Connections accepted for one event, at most; then others get their turn.
 BATCH: Final = 64
 
+#: Batches that are let in at the end, at most: who comes faster than this is not waited for.
+ROUNDS: Final = 64
+
 #: Seconds until accepting is tried again after descriptors or memory ran out.
 PAUSE: Final = 1.0
 
@@ -132,6 +135,19 @@ class Listener:
         """
         self.stop_accepting()
         self.listening.close()
+
+    def leave(self) -> None:
+        """
+        Close the socket after everybody who waits there for this process was let in: what still waits when the last
+        process closes it is reset.
+        """
+        self._batch = BATCH
+        for _ in range(ROUNDS):
+            # A smaller batch means that nobody waited any more.
+            if not self._watching or self._batch < BATCH:
+                break
+            self._readable(READ)
+        self.close()
 
     def crashed(self) -> None:
         """

@@ -11,6 +11,7 @@ import errno
 import os
 import re
 import socket
+from collections.abc import Callable
 from typing import Any, Final, Protocol, cast
 
 import attrs
@@ -21,7 +22,15 @@ from twisted.internet.protocol import Factory
 
 from ..interfaces import ApplyFailed
 
-__all__ = ["MINIMUM_BACKLOG", "EndpointAddress", "ListeningSocket", "address_of", "open_listening_socket"]
+__all__ = [
+    "MINIMUM_BACKLOG",
+    "EndpointAddress",
+    "ListeningSocket",
+    "address_of",
+    "backlog_of",
+    "open_listening_socket",
+    "refusal",
+]
 
 #: Connections the kernel may hold for us, at least; Twisted's own 50 loses connections in a burst.
 MINIMUM_BACKLOG: Final = 1024
@@ -88,20 +97,29 @@ class _InertFactory(Factory):
 
 class ListeningSocket:
     """
-    A socket in the state LISTEN, non-blocking and close-on-exec, and what it was made from.
+    A socket that listens, non-blocking and close-on-exec, and what it was made from.
 
     @ivar socket: the socket; accept on it, pass its descriptor, do not close it.
     @ivar description: the endpoint description.
     @ivar port: the port it listens on (the real one where the description says 0); 0 for a UNIX socket.
     """
 
-    def __init__(self, listening: socket.socket, description: str, owner: _ReadingPort | None = None) -> None:
+    def __init__(
+        self,
+        listening: socket.socket,
+        description: str,
+        owner: _ReadingPort | None = None,
+        begin: Callable[[], None] | None = None,
+    ) -> None:
         """
         @param owner: the Twisted port that bound it, and that removes a UNIX socket's file at the end.
+        @param begin: makes it listen, if it is only bound as yet; see L{open_in_place_of}.
         """
         self.socket = listening
         self.description = description
         self._owner = owner
+        self._begin = begin
+        self._bound_here = owner is not None or begin is not None
         #: Where it listens, as C{getsockname} gives it.
         self.raw_address: Any = listening.getsockname()
         self.port: int = self.raw_address[1] if isinstance(self.raw_address, tuple) else 0
@@ -110,11 +128,12 @@ class ListeningSocket:
         return f"<ListeningSocket {self.description} port={self.port}>"
 
     @classmethod
-    def from_descriptor(cls, descriptor: int, description: str) -> ListeningSocket:
+    def from_descriptor(cls, descriptor: int, description: str, *, listens: bool = True) -> ListeningSocket:
         """
         Take over a listening descriptor that another process passed.
 
         @param descriptor: owned by the result from now on.
+        @param listens: must it listen already?  Else whoever passed it sees to that before it is served.
 
         @raise ValueError: it is no listening stream socket.
         """
@@ -122,12 +141,24 @@ class ListeningSocket:
             listening = socket.socket(fileno=descriptor)
         except OSError as reason:
             raise ValueError(f"descriptor {descriptor} is not a socket: {reason.strerror}") from reason
-        if listening.type != socket.SOCK_STREAM or not listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        if listening.type != socket.SOCK_STREAM or (
+            listens and not listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        ):
             listening.detach()
             raise ValueError(f"descriptor {descriptor} is not a listening stream socket")
         listening.setblocking(False)
         listening.set_inheritable(False)
         return cls(listening, description)
+
+    def listen(self) -> None:
+        """
+        Listen from now on, if it was only bound; harmless when it listens.
+
+        @raise ApplyFailed: the kernel refuses.
+        """
+        begin, self._begin = self._begin, None
+        if begin is not None:
+            begin()
 
     def fileno(self) -> int:
         """
@@ -141,6 +172,12 @@ class ListeningSocket:
 
         A worker closes its own copy only; a socket of systemd goes on listening there.
         """
+        if self._bound_here and self.socket.fileno() >= 0:
+            try:
+                # Twisted's port closes in a later turn of the reactor, and clients would wait at it in vain.
+                self.socket.shutdown(socket.SHUT_RDWR)
+            except OSError:  # it did not listen yet
+                pass
         self.socket.close()
         owner, self._owner = self._owner, None
         if owner is not None:
@@ -195,11 +232,12 @@ async def open_listening_socket(reactor: IReactorCore, description: str, name: s
 
     @raise ApplyFailed: C{port-in-use}, C{port-forbidden}, or C{parameter-invalid} for what cannot be bound at all.
     """
-    subject = f"binding {name}" if name else "binding"
     try:
         endpoint = serverFromString(reactor, description)  # type: ignore[no-untyped-call]  # Twisted's own
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as reason:
-        raise ApplyFailed("parameter-invalid", subject, f"{description} is no endpoint: {_told(reason)}.") from reason
+        raise ApplyFailed(
+            "parameter-invalid", _subject(name), f"{description} is no endpoint: {_told(reason)}."
+        ) from reason
     try:
         if isinstance(endpoint, AdoptedStreamServerEndpoint):
             # Duplicated, not listened on: Twisted would close the descriptor that a later generation may want
@@ -213,16 +251,32 @@ async def open_listening_socket(reactor: IReactorCore, description: str, name: s
             listening.set_inheritable(False)
             opened = ListeningSocket(listening, description, port)
         # listen(2) again on a listening socket changes its backlog.
-        opened.socket.listen(max(MINIMUM_BACKLOG, int(_fields(description)[1].get("backlog", "0"))))
+        opened.socket.listen(backlog_of(description))
     except (CannotListenError, OSError, ValueError, OverflowError) as reason:
-        raise _refusal(description, subject, reason) from reason
+        raise refusal(description, name, reason) from reason
     return opened
 
 
-def _refusal(description: str, subject: str, reason: Exception) -> ApplyFailed:
+def backlog_of(description: str) -> int:
+    """
+    How many connections the kernel is to hold for an endpoint.
+
+    @raise ValueError: the description's is no number.
+    """
+    return max(MINIMUM_BACKLOG, int(_fields(description)[1].get("backlog", "0")))
+
+
+def _subject(name: str) -> str:
+    return f"binding {name}" if name else "binding"
+
+
+def refusal(description: str, name: str, reason: Exception) -> ApplyFailed:
     """
     The error for an endpoint that could not be bound.
+
+    @param name: of the binding.
     """
+    subject = _subject(name)
     cause = reason.socketError if isinstance(reason, CannotListenError) else reason
     number = cause.errno if isinstance(cause, OSError) else None
     if number == errno.EADDRINUSE or cause == "Cannot acquire lock":

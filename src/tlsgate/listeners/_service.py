@@ -140,6 +140,12 @@ class BindingListener:
             if arrival.protocol is None:
                 arrival.abort()
 
+    def leave(self) -> None:
+        """
+        Let in who waits already, then take no more clients and close the socket; those connected stay.
+        """
+        self._listener.leave()
+
     def close(self) -> None:
         """
         Take no more clients and close the socket; those connected stay.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from zope.interface import implementer
 
 from ..counters import Counters
 from ..downstream import AccessLog
-from ..gate import Gate
+from ..gate import Gate, OpenSocket
 from ..interfaces import IDataPlane, IPreparedSnapshot, WorkerReport
 from ..listeners import ListeningSocket, address_of
 from ..policy import LoopDetector, Sighting
@@ -61,12 +61,12 @@ class LocalPlane:
         reactor: Any,
         setup: Setup,
         inherited: Iterable[ListeningSocket] = (),
-        open_socket: Callable[[str, str], Awaitable[ListeningSocket]] | None = None,
+        open_socket: OpenSocket | None = None,
         tell: Callable[[Sighting], None] | None = None,
     ) -> None:
         """
         @param inherited: sockets that were bound before.
-        @param open_socket: has a socket from an endpoint description and a binding's name; C{None} to bind one.
+        @param open_socket: as L{Gate}.
         @param tell: hears of redirects that may be loops, for all processes; C{None} where this is the only one.
 
         @raise OSError: the access log cannot be opened.

@@ -19,11 +19,13 @@ class Sockets:
     """
 
     def __init__(
-        self, inherited: Iterable[ListeningSocket], open_socket: Callable[[str, str], Awaitable[ListeningSocket]]
+        self,
+        inherited: Iterable[ListeningSocket],
+        open_socket: Callable[[str, str, Iterable[ListeningSocket]], Awaitable[ListeningSocket]],
     ) -> None:
         """
         @param inherited: bound already.
-        @param open_socket: binds one, from an endpoint description and a binding's name.
+        @param open_socket: binds one, as L{open_in_place_of} without its reactor.
         """
         self._open: list[ListeningSocket] = list(inherited)
         self._open_socket = open_socket
@@ -33,7 +35,7 @@ class Sockets:
         """
         A socket for each binding: the one it has, one that is open at its address, or a new one.
 
-        @return: sockets by binding, and those of them that are new.
+        @return: sockets by binding, and those of them that are new, which may only be bound as yet.
 
         @raise ApplyFailed: one cannot be bound; those that were are closed again.
         """
@@ -41,15 +43,19 @@ class Sockets:
         opened: list[ListeningSocket] = []
         for binding in bindings:
             listening = self._at(binding, found.values())
-            if listening is None:
+            if listening is not None:
+                found[binding.name] = listening
+        leaving = [listening for listening in self._open if listening not in found.values()]
+        for binding in bindings:
+            if binding.name not in found:
                 try:
-                    listening = await self._open_socket(binding.endpoint, binding.name)
+                    listening = await self._open_socket(binding.endpoint, binding.name, leaving)
                 except BaseException:
                     self.give_up(opened)
                     raise
                 opened.append(listening)
                 self._open.append(listening)
-            found[binding.name] = listening
+                found[binding.name] = listening
         return found, opened
 
     def _at(self, binding: Binding, taken: Iterable[ListeningSocket]) -> ListeningSocket | None:

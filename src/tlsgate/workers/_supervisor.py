@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, DeferredList, TimeoutError
@@ -21,7 +22,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ..interfaces import ApplyFailed, IDataPlane, IPreparedSnapshot, WorkerReport
-from ..listeners import ListeningSocket, open_listening_socket
+from ..listeners import ListeningSocket, open_in_place_of
 from ..policy import LoopDetector, Sighting
 from ..problems import Finding, Severity
 from ..sites import ServerCertificate, Snapshot
@@ -89,7 +90,7 @@ class Supervisor:
         self._wall = wall
         # What no worker can know by itself: the connections of one client spread over all of them.
         self._loops = LoopDetector()
-        self._sockets = Sockets(inherited, lambda description, name: open_listening_socket(reactor, description, name))
+        self._sockets = Sockets(inherited, partial(open_in_place_of, reactor))
         self._slots = [Slot() for _ in range(workers)]
         self._spare: Child | None = None
         self._spare_call: IDelayedCall | None = None
@@ -279,8 +280,10 @@ class Supervisor:
         """
         Make a prepared snapshot the one to serve, and wait until every worker does.
 
-        @raise ApplyFailed: not all do in time.
+        @raise ApplyFailed: a socket cannot listen, or not all serve in time.
         """
+        for listening in prepared.sockets.values():
+            listening.listen()
         resting = {id(slot) for slot in self._slots if slot.resting is not None}
         request = prepared.request
         self._target, self._target_sockets = request.snapshot, prepared.sockets

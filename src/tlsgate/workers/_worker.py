@@ -102,7 +102,7 @@ class Worker:
             ) from reason
         self._plane.start()
 
-    async def _take_passed(self, description: str, name: str) -> ListeningSocket:
+    async def _take_passed(self, description: str, name: str, _: object) -> ListeningSocket:
         listening = self._passed.pop(name, None)
         if listening is None:
             raise ApplyFailed("worker-unresponsive", f"binding {name}", f"No socket was passed for {description}.")
@@ -115,7 +115,8 @@ class Worker:
         """
         token, bare, names, fresh, bindings = wanted
         for (name, endpoint), descriptor in zip(bindings, descriptors, strict=True):
-            self._passed[name] = ListeningSocket.from_descriptor(descriptor, endpoint)
+            # The supervisor lets all of them listen before it lets anybody commit.
+            self._passed[name] = ListeningSocket.from_descriptor(descriptor, endpoint, listens=False)
         known = {**self._certificates, **fresh}
         self._certificates = {name: known[name] for name in names}
         snapshot = attrs.evolve(bare, certificates=self._certificates)
