@@ -80,6 +80,20 @@ def test_true_is_not_one() -> None:
     assert list(json_patch({"a": True}, {"a": 1})) == [{"op": "replace", "path": "/a", "value": 1}]
 
 
+def test_a_new_table_is_told_by_what_is_not_default() -> None:
+    """
+    A table that comes is told by the members that say something.
+    """
+    site = {"name": "a", "hosts": ["a"], "upstream": "app"}
+    for table, told in (
+        ({"mode": "browsers", "status": "auto", "soak": 86400, "exempt": []}, "mode = browsers"),
+        ({"mode": "all", "exempt": ["/health", "10.0.0.0/8"]}, "mode = all, exempt = /health, 10.0.0.0/8"),
+        ({"mode": "disabled"}, "its default"),
+    ):
+        new = {"site": [{**site, "redirect": table}]}
+        assert summarise({"site": [site]}, new, {}, {}) == (f"Site a: redirect is now {told}.",)
+
+
 def test_secrets_show_as_set() -> None:
     """
     A changed secret is told as a change, without either value.

@@ -8,9 +8,10 @@ neither: literals of the document show as C{{"set": true}}, certificates as fing
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
-from ..settings import Document, StoredCertificate, hide_secrets
+from ..settings import Document, StoredCertificate, hide_secrets, json_schema
 
 __all__ = ["certificate_changes", "json_patch", "shown_patch", "summarise"]
 
@@ -101,10 +102,36 @@ def _sentence(operation: Operation, old: Document, new: Document) -> str:
     key = ".".join(rest)
     if verb == "remove":
         return f"{subject}: {key} set back to its default."
-    return f"{subject}: {key} is now {_spell(_at(new, operation['path']))}."
+    default = _defaults().get(steps[0], {}).get(key)
+    return f"{subject}: {key} is now {_spell(_at(new, operation['path']), default)}."
 
 
-def _spell(value: Any) -> str:
+@cache
+def _defaults() -> Mapping[str, Mapping[str, Any]]:
+    """
+    By the kind of a named entry, what its members are when nothing is said.
+    """
+    schema = json_schema()
+    kinds = {
+        kind: schema["$defs"][member["items"]["$ref"].rpartition("/")[2]]["properties"]
+        for kind, member in schema["properties"].items()
+        if "$ref" in member.get("items", {})
+    }
+    return {kind: {name: member.get("default") for name, member in members.items()} for kind, members in kinds.items()}
+
+
+def _spell(value: Any, default: Any = None) -> str:
+    """
+    A value in words; of a table, what differs from its default.
+    """
+    if isinstance(value, dict) and isinstance(default, dict):
+        # JSON's numbers have one kind: 60 says what 60.0 says.
+        members = [
+            f"{key} = {_spell(told)}"
+            for key, told in value.items()
+            if told != default.get(key) or isinstance(told, bool) is not isinstance(default.get(key), bool)
+        ]
+        return ", ".join(members) or "its default"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float):
