@@ -98,6 +98,25 @@ def test_revoked_and_expired(gate) -> None:
         assert gate.call("GET", "/api/v1/status", peer="127.0.0.1", token=secret).code == "token-invalid"
 
 
+def test_scripts_of_tokens(gate) -> None:
+    """
+    A dry run shows how to make or revoke a token from a shell, and does neither.
+    """
+    body = {"name": "deploy", "permissions": ["view_settings"], "expires_in": 60, "hosts": ["a.test"]}
+    reply = gate.call("POST", "/api/v1/tokens?dry_run=true", body)
+    assert reply.status == 200
+    assert reply.json["script"]["cli"] == (
+        "tlsgate token create --name=deploy --permission=view_settings --expires-in=60 --host=a.test"
+    )
+    assert '"expires_in": 60' in reply.json["script"]["curl"]
+    assert "deploy" not in [token["name"] for token in gate.call("GET", "/api/v1/tokens").json["tokens"]]
+    made = gate.call("POST", "/api/v1/tokens", body).json
+    reply = gate.call("DELETE", f"/api/v1/tokens/{made['id']}?dry_run=true")
+    assert reply.json["script"]["cli"] == f"tlsgate token revoke {made['id']}"
+    assert gate.call("GET", "/api/v1/status", peer="127.0.0.1", token=made["secret"]).status == 200
+    assert gate.call("DELETE", "/api/v1/tokens/nosuch?dry_run=true").code == "not-found"
+
+
 def test_networks(gate) -> None:
     """
     A token for a network is wrong elsewhere.
