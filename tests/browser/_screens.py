@@ -75,7 +75,10 @@ class Screen:
 
     @property
     def dialog(self) -> Any:
-        return self.page.get_by_role("dialog")
+        """
+        The dialog, or the one that was opened first.
+        """
+        return self.page.get_by_role("dialog").first
 
     def sees(self, text: str) -> Any:
         """
@@ -92,6 +95,7 @@ class Screen:
         Keep a screenshot of the whole page.
         """
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.evaluate("scrollTo(0, 0)")
         self.page.screenshot(path=SCREENSHOTS / f"{name}-{self.visit.size}.png", full_page=True)
 
     def judge(self, name: str) -> None:

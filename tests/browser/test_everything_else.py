@@ -17,16 +17,16 @@ def test_bindings_wizard(shared_gate, open_page, size) -> None:
     port, kept = free_port(), f"second-{size}"
     before = shared_gate.call("GET", "/api/v1/bindings").json["bindings"]
     screen = open_page(shared_gate, size).sign_in().go("/bindings", "Bindings")
-    screen.button("Add…").click()
+    screen.button("Add binding…").click()
     dialog = screen.dialog
     dialog.get_by_label("Port", exact=True).fill(str(port))
     dialog.get_by_label("Address").fill("127.0.0.1")
-    dialog.get_by_label("Certificate from").select_option(label="Generate a new self-signed certificate")
-    dialog.get_by_label("Names", exact=True).fill("second.test")
-    dialog.get_by_label("Name to keep it under").fill(kept)
+    dialog.get_by_label("Default certificate").select_option(label="Generate a self-signed certificate")
+    dialog.get_by_label("Host names").fill("second.test")
+    dialog.get_by_label("Certificate name").fill(kept)
     screen.judge("bindings-1-dialog")
     screen.button("Add to the list", inside=dialog).click()
-    screen.sees("The bindings have not changed yet.")
+    screen.sees("nothing has changed yet.")
     screen.judge("bindings-2-waiting")
     assert shared_gate.call("GET", "/api/v1/bindings").json["bindings"] == before
     screen.button("Check").click()
@@ -36,7 +36,7 @@ def test_bindings_wizard(shared_gate, open_page, size) -> None:
     assert f'"default_certificate": "{kept}"' in screen.dialog.inner_text()
     screen.button("Close", inside=screen.dialog).click()
     screen.button("Apply").click()
-    screen.sees("The bindings are applied.")
+    screen.sees("Bindings applied.")
     [made] = [one for one in shared_gate.call("GET", "/api/v1/bindings").json["bindings"] if one["port"] == port]
     assert made["default_certificate"] == kept
     assert shared_gate.call("GET", f"/api/v1/certificates/{kept}").json["names"] == ["second.test"]
@@ -47,15 +47,15 @@ def test_bindings_discard_and_script(shared_gate, open_page) -> None:
     The script of a plan can be read before it is applied, and the plan be dropped.
     """
     screen = open_page(shared_gate).sign_in().go("/bindings", "Bindings")
-    screen.page.get_by_role("button", name="Change https", exact=True).click()
-    screen.dialog.get_by_label("Port as clients see it").fill("443")
-    screen.button("Put on the list", inside=screen.dialog).click()
+    screen.page.get_by_role("button", name="Edit https", exact=True).click()
+    screen.dialog.get_by_label("Public port").fill("443")
+    screen.button("Update the list", inside=screen.dialog).click()
     screen.button("Show script").click()
     screen.dialog.get_by_text("curl").first.wait_for()
     assert '"public_port": 443' in screen.dialog.inner_text()
     screen.button("Close", inside=screen.dialog).click()
     screen.button("Discard").click()
-    assert screen.page.get_by_text("have not changed yet").count() == 0
+    assert screen.page.get_by_text("nothing has changed yet").count() == 0
 
 
 def test_certificates(shared_gate, open_page, tmp_path) -> None:
@@ -66,29 +66,31 @@ def test_certificates(shared_gate, open_page, tmp_path) -> None:
     screen = open_page(shared_gate).sign_in().go("/certificates", "Certificates")
     screen.button("Upload…").click()
     screen.dialog.get_by_label("Certificate: choose a file").set_input_files([pair.certificate, pair.key])
-    screen.dialog.get_by_text("Certificate and key fit together").wait_for()
+    screen.dialog.get_by_text("Certificate and key match").wait_for()
     screen.judge("certificates-upload")
-    assert screen.dialog.get_by_label("Name to keep it under").input_value() == "www.example.com"
-    screen.button("Save", inside=screen.dialog).click()
-    screen.sees("The certificate serves its names now.")
+    assert screen.dialog.get_by_label("Certificate name").input_value() == "www.example.com"
+    screen.button("Show script", inside=screen.dialog).click()
+    screen.page.get_by_text("-F certificate=@certificate.pem").wait_for()
+    screen.button("Close").click()
+    screen.button("Upload", inside=screen.dialog).click()
+    screen.sees("The certificate is served for its names.")
 
-    screen.button("Self-signed…").click()
-    screen.dialog.get_by_label("Names", exact=True).fill("intern.test, 10.1.2.3")
-    screen.dialog.get_by_label("Name to keep it under").fill("intern")
-    screen.button("Make it", inside=screen.dialog).click()
-    screen.sees("The certificate was made.")
+    screen.button("Create self-signed…").click()
+    screen.dialog.get_by_label("Host names").fill("intern.test, 10.1.2.3")
+    screen.dialog.get_by_label("Certificate name").fill("intern")
+    screen.button("Create", inside=screen.dialog).click()
+    screen.sees("Self-signed certificate created.")
 
-    screen.button("Signing request…").click()
-    screen.dialog.get_by_label("Names", exact=True).fill("csr.test")
-    screen.dialog.get_by_label("Name to keep it under").fill("csr.test")
-    screen.button("Make the request", inside=screen.dialog).click()
+    screen.button("Create signing request…").click()
+    screen.dialog.get_by_label("Host names").fill("csr.test")
+    screen.button("Create", inside=screen.dialog).click()
     screen.dialog.get_by_text("BEGIN CERTIFICATE REQUEST").wait_for()
     screen.judge("certificates-csr")
     screen.button("Close", inside=screen.dialog).click()
-    screen.sees("Signing requests that wait for their certificate")
+    screen.sees("Open signing requests")
 
     screen.page.get_by_label("Host name").fill("www.example.com")
-    screen.button("Which certificate serves it?").click()
+    screen.button("Look up").click()
     screen.sees("it names www.example.com")
     screen.judge("certificates")
 
@@ -96,46 +98,82 @@ def test_certificates(shared_gate, open_page, tmp_path) -> None:
     screen.heading("intern").wait_for()
     screen.button("Remove…").click()
     screen.button("Remove", inside=screen.dialog).click()
-    screen.sees("The certificate was removed.")
+    screen.sees("Certificate intern removed.")
     assert shared_gate.call("GET", "/api/v1/certificates/intern").status == 404
 
 
-def test_sites_and_upstreams(shared_gate, open_page) -> None:
+def test_sites_and_upstreams(gate, open_page) -> None:
     """
-    An upstream and a site for it, with the errors of the settings where they are.
+    An upstream and a site for it, with the errors of the settings where they are, and their scripts; a site that is
+    removed comes back by itself unless that is confirmed.
     """
-    screen = open_page(shared_gate).sign_in().go("/upstreams", "Upstreams")
-    screen.button("Add…").click()
+    screen = open_page(gate).sign_in().go("/upstreams", "Upstreams")
+    screen.button("Add upstream…").click()
     screen.dialog.get_by_label("Name", exact=True).fill("wiki")
-    screen.dialog.get_by_label("Servers").fill("ftp://nowhere")
-    screen.button("Add", inside=screen.dialog).click()
+    screen.dialog.get_by_label("Servers", exact=True).fill("ftp://nowhere")
+    screen.button("Add upstream", inside=screen.dialog).click()
     screen.dialog.get_by_text("invalid-settings").wait_for()
     screen.judge("upstream-invalid")
-    screen.dialog.get_by_label("Servers").fill("http://127.0.0.1:9")
-    screen.button("Add", inside=screen.dialog).click()
+    screen.dialog.get_by_label("Servers", exact=True).fill("http://127.0.0.1:9")
+    screen.button("Add upstream", inside=screen.dialog).click()
     screen.dialog.wait_for(state="detached")
     screen.go("/sites", "Sites")
-    screen.button("Add…").click()
+    screen.button("Add site…").click()
     screen.dialog.get_by_label("Name", exact=True).fill("wiki")
     screen.dialog.get_by_label("Host names").fill("wiki.test")
     screen.dialog.get_by_label("Upstream").select_option("wiki")
     screen.judge("site-dialog")
-    screen.button("Add", inside=screen.dialog).click()
+    screen.button("Show script", inside=screen.dialog).click()
+    screen.page.get_by_text("tlsgate site add").wait_for()
+    screen.judge("site-script")
+    screen.button("Close").click()
+    assert gate.call("GET", "/api/v1/sites/wiki").status == 404
+    screen.button("Add site", inside=screen.dialog).click()
     screen.dialog.wait_for(state="detached")
     screen.sees("wiki.test")
-    assert shared_gate.call("GET", "/api/v1/sites/wiki").json["upstream"] == "wiki"
+    assert gate.call("GET", "/api/v1/sites/wiki").json["upstream"] == "wiki"
+
+    screen.page.get_by_role("button", name="Remove wiki").click()
+    screen.dialog.get_by_label("Undo automatically unless I confirm within").check()
+    screen.judge("site-remove")
+    screen.button("Remove", inside=screen.dialog).click()
+    banner = screen.card("A change waits for you")
+    banner.wait_for()
+    assert gate.call("GET", "/api/v1/sites/wiki").status == 404
+    screen.button("Undo", inside=banner).click()
+    banner.wait_for(state="detached")
+    screen.page.get_by_role("button", name="Remove wiki").wait_for()
+    assert gate.call("GET", "/api/v1/sites/wiki").status == 200
+
+
+def test_drain_and_resume(gate, open_page) -> None:
+    """
+    A server is drained and resumed; that it is the last one is said before.
+    """
+    screen = open_page(gate, "phone").sign_in().go("/upstreams", "Upstreams")
+    for verb, state, words in (("Drain", "drain", "is draining."), ("Resume", "up", "gets requests again.")):
+        screen.page.get_by_role("button", name=f"{verb} demo:").click()
+        assert screen.dialog.get_by_text("This is the last server").count() == (verb == "Drain")
+        screen.judge(f"upstream-{verb.lower()}")
+        screen.button(verb, inside=screen.dialog).click()
+        screen.sees(words)
+        [upstream] = gate.call("GET", "/api/v1/upstreams").json["upstreams"]
+        assert [server["state"] for server in upstream["servers"]] == [state]
 
 
 def test_tokens(shared_gate, open_page) -> None:
     """
-    A new token is shown once; it works; revoked, it does not.
+    A new token is shown once, and as a script before; it works; revoked, it does not.
     """
     screen = open_page(shared_gate).sign_in().go("/tokens", "Tokens")
-    screen.button("Make a token…").click()
+    screen.button("Create token…").click()
     screen.dialog.get_by_label("Name", exact=True).fill("deploy")
     screen.dialog.get_by_label("Change HTTPS settings").check()
     screen.judge("token-dialog")
-    screen.button("Make it", inside=screen.dialog).click()
+    screen.button("Show script", inside=screen.dialog).click()
+    screen.page.get_by_text("tlsgate token create --name=deploy").wait_for()
+    screen.button("Close").click()
+    screen.button("Create token", inside=screen.dialog).click()
     secret = screen.dialog.locator(".secret code")
     secret.wait_for()
     token = secret.inner_text()
@@ -144,7 +182,7 @@ def test_tokens(shared_gate, open_page) -> None:
     assert shared_gate.call("GET", "/api/v1/status", token=token).status == 200
     screen.page.get_by_role("button", name="Revoke deploy").click()
     screen.button("Revoke", inside=screen.dialog).click()
-    screen.sees("deploy is revoked.")
+    screen.sees("Token deploy revoked.")
     assert shared_gate.call("GET", "/api/v1/status", token=token).code == "token-invalid"
 
 
@@ -155,9 +193,9 @@ def test_nothing_there_yet(empty_gate, open_page) -> None:
     screen = open_page(empty_gate).sign_in()
     screen.judge("empty-overview")
     for path, heading, text in (
-        ("/sites", "Sites", "No site yet"),
-        ("/upstreams", "Upstreams", "No upstream yet"),
-        ("/https", "HTTPS settings", "Redirect and HSTS belong to a site"),
+        ("/sites", "Sites", "No sites yet"),
+        ("/upstreams", "Upstreams", "No upstreams yet"),
+        ("/https", "HTTPS settings", "The redirect and HSTS belong to a site"),
     ):
         screen.go(path, heading).sees(text)
         screen.judge(f"empty-{heading.split()[0].lower()}")

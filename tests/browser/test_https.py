@@ -22,21 +22,21 @@ def test_upload_redirect_and_back(gate, open_page, tmp_path, size) -> None:
     screen.go("/https", "HTTPS settings")
     card = screen.card("Certificate")
     card.get_by_label("Certificate: choose a file").set_input_files(pair.certificate)
-    screen.sees("Now the private key.")
+    screen.sees("Add the private key.")
     card.get_by_label("Private key: choose a file").set_input_files(pair.key)
-    screen.sees("Certificate and key fit together. This would be served:")
+    screen.sees("Certificate and key match. This will be served:")
     screen.judge("walk-1-checked")
     assert gate.call("GET", "/api/v1/certificates/default").json["source"] == "self-signed"
-    screen.button("Replace the certificate").click()
-    screen.sees("The certificate serves now.")
+    screen.button("Replace certificate").click()
+    screen.sees("The new certificate is served.")
     screen.judge("walk-2-saved")
     assert gate.call("GET", "/api/v1/certificates/default").json["fingerprint"] == pair.fingerprint
 
     page.get_by_label("Only browser requests").check()
     screen.sees("which browsers do not trust")
     screen.judge("walk-3-redirect")
-    screen.button("Save the redirect", inside=screen.card("Redirect")).click()
-    screen.sees("The redirect is as you chose.")
+    screen.button("Save redirect", inside=screen.card("Redirect")).click()
+    screen.sees("Redirect saved.")
     browser = {"User-Agent": "Mozilla/5.0", "Accept": "text/html"}
     assert gate.get("/x?y", secure=False, fields=browser).status == 307
     assert gate.get("/x?y", secure=False).status == 200
@@ -48,7 +48,7 @@ def test_upload_redirect_and_back(gate, open_page, tmp_path, size) -> None:
     screen.dialog.get_by_text("What changes").wait_for()
     screen.judge("walk-6-roll-back")
     screen.button("Roll back", inside=screen.dialog).click()
-    screen.sees("Back to generation 2.")
+    screen.sees("Rolled back to generation 2.")
     assert gate.get("/x?y", secure=False, fields=browser).status == 200
 
 
@@ -62,7 +62,7 @@ def test_refusals_before_saving(shared_gate, open_page, tmp_path) -> None:
     card.get_by_label("Certificate: choose a file").set_input_files(one.certificate)
     card.get_by_label("Private key: choose a file").set_input_files(other.key)
     screen.sees("key-mismatch")
-    assert not screen.button("Replace the certificate").is_visible()
+    assert not screen.button("Replace certificate").is_visible()
     screen.judge("https-mismatch")
 
 
@@ -75,13 +75,13 @@ def test_paste_with_an_encrypted_key(shared_gate, open_page, tmp_path) -> None:
     card = screen.card("Certificate")
     card.get_by_label("Certificate: paste PEM").fill(pair.certificate.read_text())
     card.get_by_label("Private key: paste PEM").fill(pair.key.read_text())
-    screen.sees("Type the password of the key.")
+    screen.sees("Enter the password of the key.")
     card.get_by_label("Password").fill("wrong")
     screen.sees("wrong-password")
     card.get_by_label("Password").fill("open sesame")
-    screen.sees("Certificate and key fit together.")
-    screen.button("Replace the certificate").click()
-    screen.sees("The certificate serves now.")
+    screen.sees("Certificate and key match.")
+    screen.button("Replace certificate").click()
+    screen.sees("The new certificate is served.")
     assert shared_gate.call("GET", "/api/v1/certificates/default").json["fingerprint"] == pair.fingerprint
 
 
@@ -100,12 +100,12 @@ def test_pfx(shared_gate, open_page, tmp_path) -> None:
     screen = open_page(shared_gate).sign_in().go("/https", "HTTPS settings")
     card = screen.card("Certificate")
     card.get_by_label("Certificate: choose a file").set_input_files(pfx)
-    screen.sees("Type the password of the PFX file.")
+    screen.sees("Enter the password of the PFX file.")
     card.get_by_label("Password").fill("secret")
-    screen.sees("Certificate and key fit together.")
+    screen.sees("Certificate and key match.")
     screen.judge("https-pfx")
-    screen.button("Replace the certificate").click()
-    screen.sees("The certificate serves now.")
+    screen.button("Replace certificate").click()
+    screen.sees("The new certificate is served.")
     assert shared_gate.call("GET", "/api/v1/certificates/default").json["fingerprint"] == pair.fingerprint
 
 
@@ -117,16 +117,14 @@ def test_port(shared_gate, open_page) -> None:
     screen = open_page(shared_gate).sign_in().go("/https", "HTTPS settings")
     card = screen.card("Port")
     card.get_by_label("HTTPS port").fill(str(shared_gate.http))
-    screen.button("Check", inside=card).click()
     card.locator(".notice.error").wait_for()
     assert shared_gate.call("GET", "/api/v1/bindings").json == before
     screen.judge("https-port-taken")
     port = free_port()
     card.get_by_label("HTTPS port").fill(str(port))
-    screen.button("Check", inside=card).click()
     card.get_by_text("The port is free").wait_for()
-    screen.button("Save the port", inside=card).click()
-    screen.sees("HTTPS is served at the new port.")
+    screen.button("Save port", inside=card).click()
+    screen.sees("HTTPS is served on the new port.")
     shared_gate.https = port
     assert shared_gate.get("/").status == 200
 
@@ -139,18 +137,18 @@ def test_lock_out_guard(shared_gate, open_page) -> None:
     site = {"hosts": ["wiki.test"], "upstream": "app"}
     assert shared_gate.call("PUT", "/api/v1/sites/wiki", site).status == 201
     screen = open_page(shared_gate).sign_in().go("/https", "HTTPS settings")
-    screen.page.get_by_label("Redirect and HSTS of the site").select_option("wiki")
+    screen.page.get_by_label("Redirect and HSTS of site").select_option("wiki")
     card = screen.card("Redirect")
     card.get_by_label("Enable for all requests").check()
-    card.get_by_text("code: no-valid-certificate").wait_for()
-    screen.button("Save the redirect", inside=card).click()
+    card.get_by_text("no-valid-certificate").wait_for()
+    screen.button("Save redirect", inside=card).click()
     screen.dialog.get_by_text("This may lock people out").wait_for()
     screen.judge("https-lock-out")
     screen.button("Cancel", inside=screen.dialog).click()
     assert shared_gate.call("GET", "/api/v1/sites/wiki/redirect").json["mode"] == "disabled"
-    screen.button("Save the redirect", inside=card).click()
+    screen.button("Save redirect", inside=card).click()
     screen.button("Do it anyway", inside=screen.dialog).click()
-    screen.sees("The redirect is as you chose.")
+    screen.sees("Redirect saved.")
     assert shared_gate.call("GET", "/api/v1/sites/wiki/redirect").json["mode"] == "all"
     assert shared_gate.call("DELETE", "/api/v1/sites/wiki").status == 200
 
@@ -163,8 +161,8 @@ def test_confirmed_change_survives_a_reload(shared_gate, open_page) -> None:
     for answer, mode in (("Undo", "disabled"), ("Keep", "report")):
         card = screen.card("Redirect")
         card.get_by_label("Report only").check()
-        card.get_by_label("Undo it by itself unless I confirm within").check()
-        screen.button("Save the redirect", inside=card).click()
+        card.get_by_label("Undo automatically unless I confirm within").check()
+        screen.button("Save redirect", inside=card).click()
         banner = screen.card("A change waits for you")
         banner.wait_for()
         screen.page.reload()
@@ -185,7 +183,7 @@ def test_hsts_findings_and_script(shared_gate, open_page) -> None:
     """
     screen = open_page(shared_gate).sign_in().go("/https", "HTTPS settings")
     card = screen.card("HSTS")
-    card.get_by_label("Tell browsers to insist on HTTPS").check()
+    card.get_by_label("Tell browsers to use HTTPS only").check()
     card.get_by_text("hsts-untrusted-certificate").wait_for()
     screen.judge("https-hsts")
     screen.button("Show script", inside=card).click()
@@ -195,7 +193,7 @@ def test_hsts_findings_and_script(shared_gate, open_page) -> None:
     screen.button("Close", inside=screen.dialog).click()
     assert shared_gate.call("GET", "/api/v1/sites/default/hsts").json["enabled"] is False
     screen.button("Save HSTS", inside=card).click()
-    screen.sees("HSTS is as you chose.")
+    screen.sees("HSTS saved.")
     assert shared_gate.get("/").one("Strict-Transport-Security") == "max-age=3600"
 
 
@@ -211,5 +209,5 @@ def test_remove(gate, open_page, tmp_path) -> None:
     screen.dialog.get_by_text("This may make the server unreachable.").wait_for()
     screen.judge("https-remove")
     screen.button("Remove", inside=screen.dialog).click()
-    screen.sees("The certificate was removed.")
+    screen.sees("Certificate default removed.")
     assert gate.call("GET", "/api/v1/certificates/default").json["fingerprint"] != pair.fingerprint

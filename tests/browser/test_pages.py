@@ -88,7 +88,7 @@ def test_keyboard_alone(shared_gate, open_page) -> None:
     screen.go("/certificates", "Certificates")
     for _ in range(40):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.textContent") == "Self-signed…":
+        if page.evaluate("document.activeElement.textContent") == "Create self-signed…":
             break
     page.keyboard.press("Enter")
     screen.dialog.wait_for()
@@ -96,4 +96,4 @@ def test_keyboard_alone(shared_gate, open_page) -> None:
     screen.judge("self-signed-dialog")
     page.keyboard.press("Escape")
     screen.dialog.wait_for(state="detached")
-    assert page.evaluate("document.activeElement.textContent") == "Self-signed…"
+    assert page.evaluate("document.activeElement.textContent") == "Create self-signed…"

@@ -32,8 +32,9 @@ async function start() {
   signals.addEventListener("signed-out", (event) => {
     if (!session()) return;
     forget();
-    enter(event.detail === "idle" ? "You were signed out because nothing happened for a while." : "Your session has ended; sign in again.");
+    enter(event.detail === "idle" ? "You were signed out because you were inactive." : "Your session has ended. Sign in again.");
   });
+  signals.addEventListener("stale", () => session() && refresh());
   addEventListener("hashchange", () => session() && !session().set_up && show());
   try {
     await resume();
@@ -89,13 +90,13 @@ function navigation() {
 function who() {
   return element("div.who",
     element("div", element("div.small.muted", "Signed in as"), element("div.name", session().name)),
-    element("div.row",
+    element("div.stack.tight",
       button("Sign out", { kind: "small", onclick: async () => { await signOut().catch(() => {}); enter(); } }),
-      button("Sign out everywhere…", { kind: "small quiet", onclick: everywhere })));
+      button("Sign out everywhere…", { kind: "link", onclick: everywhere })));
 }
 
 async function everywhere() {
-  const ended = await ask("Sign out everywhere?", element("p", `All browsers that are signed in with the token “${session().name}” are signed out. Scripts that use the token go on.`),
+  const ended = await ask("Sign out everywhere?", element("p", `Every browser signed in with token “${session().name}” is signed out, this one too. Scripts that use the token keep working.`),
     { action: "Sign out everywhere", run: () => signOut({ everywhere: true }) });
   if (ended === undefined) return;
   enter();

@@ -30,9 +30,9 @@ export const PAGES = [
   { path: "/acme", title: "Let’s Encrypt", group: "Gate", permission: "change_https_settings", make: acmePage, needs: "/api/v1/certificates/acme" },
   { path: "/sites", title: "Sites", group: "Proxy", permission: view, make: sitesPage, live: true },
   { path: "/upstreams", title: "Upstreams", group: "Proxy", permission: view, make: upstreamsPage, live: true },
-  { path: "/history", title: "History", group: "Who and when", permission: view, make: historyPage, live: true },
-  { path: "/audit", title: "Audit log", group: "Who and when", permission: view, make: auditPage },
-  { path: "/tokens", title: "Tokens", group: "Who and when", permission: "manage_tokens", make: tokensPage },
+  { path: "/history", title: "History", group: "Administration", permission: view, make: historyPage, live: true },
+  { path: "/audit", title: "Audit log", group: "Administration", permission: view, make: auditPage },
+  { path: "/tokens", title: "Tokens", group: "Administration", permission: "manage_tokens", make: tokensPage },
 ];
 
 /**

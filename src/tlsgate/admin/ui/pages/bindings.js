@@ -4,6 +4,7 @@
 
 import { change, get } from "../api.js";
 import { element, replace } from "../element.js";
+import { plural } from "../time.js";
 import { certificateInput } from "../widgets/certificate_input.js";
 import { ask } from "../widgets/dialog.js";
 import { button, checkbox, field, select, text, words } from "../widgets/form.js";
@@ -34,26 +35,25 @@ export async function bindingsPage({ refresh, offered }) {
     rehearsal: () => [...arriving.map((one) => one.change), settings(entries().map((one) => (coming(one.default_certificate) ? { ...one, default_certificate: "" } : one)))],
     amend: (script) => entries().filter((one) => coming(one.default_certificate)).reduce((text, one) =>
       text.replace(new RegExp(`("name": "${one.name}"[^}]*?"default_certificate": ")(?=")`), `$1${one.default_certificate}`), script),
-    label: "Apply", permission: PERMISSION, what: "The bindings are applied.", done: refresh,
+    label: "Apply", permission: PERMISSION, what: "Bindings applied.", done: refresh, discard: () => { wanted = before.map((one) => ({ ...one, was: one.name })); arriving = []; draw(); },
   });
 
   function draw() {
     const changes = describe(before, wanted, arriving);
-    replace(list, wanted.length ? bindingTable() : empty("Nothing listens. Add a binding, so that clients can connect: usually http at port 80 and https at port 443."));
+    replace(list, wanted.length ? bindingTable() : empty("No bindings: nobody can connect. Add one, usually http on port 80 and https on port 443."));
     bar.clear();
     replace(pending, changes.length ? [
-      notice("info", `${changes.length === 1 ? "1 change waits" : `${changes.length} changes wait`}. The bindings have not changed yet.`, element("ul", changes.map((one) => element("li", one)))),
-      element("div.row", button("Check", { onclick: () => bar.check("Checked: every port is free."), permission: PERMISSION }),
-        button("Discard", { kind: "quiet", onclick: () => { wanted = before.map((one) => ({ ...one, was: one.name })); arriving = []; draw(); } })),
+      notice("info", `${plural(changes.length, "pending change")}: nothing has changed yet.`, element("ul", changes.map((one) => element("li", one)))),
+      element("div.row", button("Check", { onclick: () => bar.check("Checked: every port is free."), permission: PERMISSION })),
       bar.node] : null);
   }
 
   function bindingTable() {
-    return table("Bindings", ["Name", "Scheme", "Listens on", "Certificate", ""], wanted.map((one) => [
+    return table("Bindings", ["Name", "Scheme", "Listens on", "Default certificate", ""], wanted.map((one) => [
       one.name, one.scheme === "https" ? badge("good", "https") : badge("", "http"),
       [element("code", one.endpoint), one.public_port ? element("div.small.muted", `public port ${one.public_port}`) : null],
       one.scheme === "https" ? (one.default_certificate || "default") : "–",
-      [button("Change…", { kind: "small", permission: PERMISSION, "aria-label": `Change ${one.name}`, onclick: () => edit(one) }),
+      [button("Edit…", { kind: "small", permission: PERMISSION, "aria-label": `Edit ${one.name}`, onclick: () => edit(one) }),
         button("Remove", { kind: "small danger", permission: PERMISSION, "aria-label": `Remove ${one.name}`, onclick: () => { wanted = wanted.filter((other) => other !== one); draw(); } })],
     ]));
   }
@@ -69,8 +69,8 @@ export async function bindingsPage({ refresh, offered }) {
 
   draw();
   return element("div.page",
-    pageHead("Bindings", "Where clients connect. Edit the list as you like: nothing changes until you apply it.",
-      button("Add…", { kind: "primary", permission: PERMISSION, onclick: () => edit(null) })),
+    pageHead("Bindings", "Where clients connect. Edit the list freely: nothing changes until you press Apply.",
+      button("Add binding…", { kind: "primary", permission: PERMISSION, onclick: () => edit(null) })),
     permissionNotice(PERMISSION), element("section.card", { "aria-label": "Bindings" }, list, pending));
 }
 
@@ -98,16 +98,16 @@ function endpointOf(address, port) {
 
 async function bindingDialog(old, { certificates, wanted, offered }) {
   const known = parts(old?.endpoint || "tcp:443");
-  const scheme = select([["https", "https: the gate terminates TLS"], ["http", "http: plain"]], old?.scheme || "https", { onchange: draw });
+  const scheme = select([["https", "https: encrypted"], ["http", "http: plain"]], old?.scheme || "https", { onchange: draw });
   const name = text(old?.name || freeName("https", wanted), { maxlength: "64", disabled: Boolean(old) });
   const port = element("input", { type: "number", min: "1", max: "65535", value: known?.port || "" });
   const address = text(known?.address || "", { placeholder: "all addresses" });
   const endpoint = text(old?.endpoint || "");
-  const publicPort = element("input", { type: "number", min: "0", max: "65535", value: String(old?.public_port || 0) });
+  const publicPort = element("input", { type: "number", min: "0", max: "65535", value: old?.public_port ? String(old.public_port) : "", placeholder: "same" });
   const profile = select([["intermediate", "Intermediate: TLS 1.2 and 1.3"], ["modern", "Modern: TLS 1.3 only"]], old?.tls_profile || "intermediate");
-  const strict = checkbox("Refuse names that no certificate covers", { checked: old?.strict_sni || false });
+  const strict = checkbox("Refuse names that no certificate covers (strict SNI)", { checked: old?.strict_sni || false });
   const certificate = certificateChoice(old, certificates, offered, () => name.value);
-  const secure = element("div.stack", certificate.node, element("details", element("summary", "TLS"), element("div.stack", field("Profile", profile), strict.node)));
+  const secure = element("div.stack", certificate.node, element("details", element("summary", "TLS options"), element("div.stack", field("Profile", profile), strict.node)));
   let named = Boolean(old);
   name.addEventListener("input", () => { named = true; });
   function draw() {
@@ -116,11 +116,11 @@ async function bindingDialog(old, { certificates, wanted, offered }) {
     if (!old && ["80", "443"].includes(port.value)) port.value = scheme.value === "https" ? "443" : "80";
   }
   draw();
-  const simple = known ? element("div.columns", field("Port", port), field("Address", address, "Empty for all addresses of this machine; 127.0.0.1 for this machine only.")) : field("Endpoint", endpoint, "A Twisted server endpoint, as unix:/run/tlsgate.sock.");
-  return ask(old ? `Change ${old.name}` : "Add a binding", element("div.stack",
+  const simple = known ? element("div.columns", field("Port", port), field("Address", address, "Leave empty for all addresses; 127.0.0.1 for this machine only.")) : field("Endpoint", endpoint, "A Twisted server endpoint, for example unix:/run/tlsgate.sock.");
+  return ask(old ? `Edit binding ${old.name}` : "Add a binding", element("div.stack",
     element("div.columns", field("Scheme", scheme), field("Name", name, "Unique; letters, digits, dots and hyphens.")), simple,
-    field("Port as clients see it", publicPort, "0 if it is the same."), secure), {
-    action: old ? "Put on the list" : "Add to the list",
+    field("Public port", publicPort, "Only if a router or container shows clients another port."), secure), {
+    action: old ? "Update the list" : "Add to the list",
     run: async () => {
       if (known && !(Number(port.value) >= 1 && Number(port.value) <= 65535)) throw new Error("A port is a number from 1 to 65535.");
       if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name.value)) throw new Error("A name is made of letters, digits, dots and hyphens.");
@@ -142,29 +142,29 @@ function freeName(scheme, wanted) {
 
 /** Where the certificate of a binding comes from. */
 function certificateChoice(old, certificates, offered, bindingName) {
-  const source = select([["existing", "One that is here"], ["upload", "Upload a certificate and key, or a PFX"], ["self-signed", "Generate a new self-signed certificate"],
-    ...(offered.has("/api/v1/certificates/acme") ? [["acme", "From Let’s Encrypt"]] : [])], certificates.length ? "existing" : "self-signed", { onchange: draw });
+  const source = select([["existing", "Existing certificate"], ["upload", "Upload certificate and key, or a PFX"], ["self-signed", "Generate a self-signed certificate"],
+    ...(offered.has("/api/v1/certificates/acme") ? [["acme", "Let’s Encrypt"]] : [])], certificates.length ? "existing" : "self-signed", { onchange: draw });
   const existing = select(certificates.map((one) => [one.name, `${one.name} (${one.names.join(", ") || "no names"})`]), old?.default_certificate || certificates[0]?.name);
   const newName = text("", { maxlength: "64" });
   const names = text(location.hostname);
   const checked = element("div.stack", { "aria-live": "polite" });
   const input = certificateInput({ onchange: async () => { if (input.complete) replace(checked, await look()); else replace(checked); } });
   const place = element("div.stack");
-  const forName = field("Name to keep it under", newName, "It replaces a certificate with the same name.");
+  const forName = field("Certificate name", newName, "Replaces a certificate of the same name.");
   function draw() {
     if (!newName.value) newName.value = bindingName() || "certificate";
     replace(place, {
       existing: field("Certificate", existing),
       upload: [input.node, forName, checked],
-      "self-signed": [field("Names", names, "Host names and addresses, separated by commas or spaces."), forName, notice("info", "Good for tests: it encrypts, but clients have to be told to trust it.")],
-      acme: [notice("info", "Order it on the page Let’s Encrypt; it takes a minute. Then choose it here."), element("a", { href: "#/acme" }, "To the page Let’s Encrypt")],
+      "self-signed": [field("Host names", names, "Names and addresses, separated by commas or spaces."), forName, element("p.hint", "For tests and internal use: it encrypts, but clients have to be told to trust it.")],
+      acme: [notice("info", "Request the certificate first; it takes a minute. Then choose it here as an existing certificate.", element("a", { href: "#/acme" }, "Request from Let’s Encrypt"))],
     }[source.value]);
   }
   const upload = () => ({ method: "PUT", path: `/api/v1/certificates/${encodeURIComponent(newName.value.trim())}`, form: input.form() });
   async function look() {
     try {
       const answer = await change(upload(), { dry_run: true });
-      return [notice("success", `Fits together: ${answer.certificate.names.join(", ")}`), findingList(answer.findings)];
+      return [notice("success", `Certificate and key match: ${answer.certificate.names.join(", ")}`), findingList(answer.findings)];
     } catch (problem) {
       if (problem.code === "key-encrypted") input.wantPassword();
       return [problemNotice(problem)];
@@ -172,12 +172,12 @@ function certificateChoice(old, certificates, offered, bindingName) {
   }
   draw();
   return {
-    node: element("div.stack", field("Certificate from", source), place),
+    node: element("div.stack", field("Default certificate", source, "For names that no other certificate covers."), place),
     /** What the choice comes to. */
     async take() {
       const chosen = newName.value.trim();
       if (source.value === "existing") return { chosen: existing.value };
-      if (source.value === "acme") throw new Error("Order the certificate first, or choose another source.");
+      if (source.value === "acme") throw new Error("Request the certificate first, or choose another source.");
       if (source.value === "upload") {
         if (!input.complete) throw new Error(input.missing);
         const planned = await change(upload(), { dry_run: true });

@@ -6,12 +6,12 @@ import { call, change, get, send } from "../api.js";
 import { element, replace } from "../element.js";
 import { certificateFacts, chainTree, life, stateBadge } from "../widgets/certificate.js";
 import { certificateInput } from "../widgets/certificate_input.js";
+import { changeDialog } from "../widgets/change_dialog.js";
 import { saveButton } from "../widgets/copy.js";
-import { ask } from "../widgets/dialog.js";
 import { button } from "../widgets/form.js";
 import { card, pageHead, permissionNotice } from "../widgets/layout.js";
 import { findingList, notice, problemNotice } from "../widgets/notice.js";
-import { saveBar, told } from "../widgets/save.js";
+import { saveBar } from "../widgets/save.js";
 import { toast } from "../widgets/toast.js";
 
 const PERMISSION = "change_https_settings";
@@ -21,17 +21,16 @@ export async function certificatePage({ parameters, refresh, offered }) {
   const certificate = await get(path);
   const chain = await fetchChain(path);
   return element("div.page",
-    pageHead(certificate.name, null, element("a.button", { href: "#/certificates" }, "All certificates"),
-      saveButton(() => chain, `${certificate.name}.pem`, "Save chain.pem"),
+    pageHead(certificate.name, null, saveButton(() => chain, `${certificate.name}.pem`, "Download chain"),
       certificate.source === "acme" && offered.has("/api/v1/certificates/{name}/renew") ? button("Renew now", { permission: PERMISSION, onclick: () => renew(path) }) : null,
       button("Remove…", { kind: "danger", permission: PERMISSION, onclick: () => remove(certificate, path) })),
     permissionNotice(PERMISSION),
     element("div.columns",
-      element("section.card", { "aria-label": "Facts" }, element("div.card-head", element("h2", "Facts"), stateBadge(certificate)), life(certificate), certificateFacts(certificate)),
-      card("Chain", chainTree(certificate), element("p.hint", "From the top: who vouches for whom. The certificate itself comes last."))),
+      element("section.card", { "aria-label": "Certificate" }, element("div.card-head", element("h2", "Certificate"), stateBadge(certificate)), life(certificate), certificateFacts(certificate)),
+      card("Chain", chainTree(certificate), element("p.hint", "From the root down: each vouches for the one below. The certificate itself comes last."))),
     certificate.findings.length ? card("Findings", findingList(certificate.findings)) : null,
     certificate.source === "files"
-      ? notice("info", "This certificate is read from files that are watched.", "Replace the files; the gate checks them and takes them up by itself.")
+      ? notice("info", "This certificate is read from files on disk.", "Replace the files: the gate notices, checks them, and serves them.")
       : replacement(certificate, path, refresh));
 }
 
@@ -49,7 +48,7 @@ function replacement(certificate, path, refresh) {
       if (!input.complete) return replace(found, input.started ? notice("info", input.missing) : null);
       try {
         const { certificate: next, findings } = await change(plan()[0], { dry_run: true });
-        replace(found, notice("success", "Certificate and key fit together. This would be served:"), certificateFacts(next), findingList(findings));
+        replace(found, notice("success", "Certificate and key match. This will be served:"), certificateFacts(next, { brief: true }), findingList(findings));
         bar.node.hidden = false;
       } catch (problem) {
         replace(found, problemNotice(problem));
@@ -58,18 +57,17 @@ function replacement(certificate, path, refresh) {
       return undefined;
     },
   });
-  const bar = saveBar({ plan, label: "Replace it", permission: PERMISSION, what: "The new certificate serves.", done: refresh });
+  const bar = saveBar({ plan, label: "Replace certificate", permission: PERMISSION, what: "The new certificate is served.", done: refresh });
   bar.node.hidden = true;
-  return card("Replace in place", element("p.muted", "The name and everything that uses it stay; open connections stay open."), input.node, found, bar.node);
+  return card("Replace certificate", element("p.muted", "The name and everything that uses it stay the same; open connections stay open."), input.node, found, bar.node);
 }
 
 async function remove(certificate, path) {
   const words = certificate.used_by.length ? `It is used by ${certificate.used_by.join(", ")}.` : "Nothing uses it.";
-  const made = await ask(`Remove ${certificate.name}?`, element("div.stack",
-    element("p", `${words} Its key is removed with it; the history keeps both until its generations are pruned.`)), {
-    action: "Remove", kind: "danger", run: () => change({ method: "DELETE", path }),
+  const made = await changeDialog(`Remove certificate ${certificate.name}?`, element("p", `${words} Its key is removed too; you can get both back from the history for a while.`), {
+    plan: () => [{ method: "DELETE", path }], action: "Remove", kind: "danger", what: `Certificate ${certificate.name} removed.`,
   });
-  if (made) { told(made, "The certificate was removed."); location.hash = "#/certificates"; }
+  if (made) location.hash = "#/certificates";
 }
 
 async function renew(path) {

@@ -13,25 +13,25 @@ import { select } from "../widgets/form.js";
 
 let chosenSite = null;
 
-export async function httpsPage({ refresh }) {
+export async function httpsPage({ refresh, signal, offered }) {
   const [status, report] = await Promise.all([
     get("/api/v1/status"), get("/api/v1/redirect/report").catch(() => ({ rows: [] })),
   ]);
   const binding = status.bindings.find((one) => one.scheme === "https" && one.name === "https") || status.bindings.find((one) => one.scheme === "https");
-  const head = pageHead("HTTPS settings", "Upload a certificate, choose the port, then send visitors to HTTPS. Each part is checked before it is saved, and can be undone in the history.");
+  const head = pageHead("HTTPS settings", "Upload a certificate, choose the port, then send visitors to HTTPS. Every change is checked before it is saved and can be undone.");
   if (!binding) {
-    return element("div.page", head, empty("There is no https binding yet, so nobody can connect over HTTPS. Add one first.", element("a.button", { href: "#/bindings" }, "Add an https binding")));
+    return element("div.page", head, empty("There is no https binding yet, so nobody can connect over HTTPS.", element("a.button.primary", { href: "#/bindings" }, "Add an https binding")));
   }
-  const context = { status, binding, report, refresh };
+  const context = { status, binding, report, refresh, signal, offered };
   return element("div.page", head, permissionNotice("change_https_settings"),
     certificateCard(context), portCard(context), ...siteCards(context));
 }
 
 function siteCards(context) {
   const { sites } = context.status;
-  if (!sites.length) return [empty("Redirect and HSTS belong to a site, and there is none yet.", element("a.button", { href: "#/sites" }, "Add a site"))];
+  if (!sites.length) return [empty("The redirect and HSTS belong to a site, and there is none yet.", element("a.button.primary", { href: "#/sites" }, "Add a site"))];
   const site = sites.find((one) => one.name === chosenSite) || sites[0];
-  const choice = sites.length > 1 ? element("div.row", element("label", { for: "site" }, "Redirect and HSTS of the site"),
+  const choice = sites.length > 1 ? element("div.row", element("label", { for: "site" }, "Redirect and HSTS of site"),
     select(sites.map((one) => [one.name, `${one.name} (${one.hosts.join(", ")})`]), site.name, {
       id: "site", class: "inline-select", onchange: (event) => { chosenSite = event.target.value; context.refresh(); },
     })) : null;

@@ -6,30 +6,32 @@ import { change } from "../api.js";
 import { element, replace } from "../element.js";
 import { certificateFacts, chainTree, life, stateBadge } from "../widgets/certificate.js";
 import { certificateInput } from "../widgets/certificate_input.js";
-import { ask } from "../widgets/dialog.js";
+import { changeDialog } from "../widgets/change_dialog.js";
 import { button, field, select } from "../widgets/form.js";
 import { facts } from "../widgets/layout.js";
 import { findingList, notice, problemNotice } from "../widgets/notice.js";
-import { make, saveBar, told } from "../widgets/save.js";
+import { saveBar } from "../widgets/save.js";
 
-export function certificateCard({ status, binding, refresh }) {
+const PERMISSION = "change_https_settings";
+
+export function certificateCard({ status, binding, refresh, offered }) {
   const name = binding.default_certificate || "default";
   const current = status.certificates.find((one) => one.name === name);
   return element("section.card", { "aria-label": "Certificate" },
     element("div.card-head", element("h2", "Certificate"), current ? stateBadge(current) : null),
-    current ? shown(current, { status, binding, refresh }) : notice("warning", "This binding has no certificate of its own yet.", "Upload one below; it serves as soon as it is saved."),
-    uploadForm(name, current, binding, refresh));
+    current ? shown(current, { status, binding, refresh }) : notice("warning", "This binding has no certificate yet.", "Upload one below; it is served as soon as it is saved."),
+    uploadForm(name, current, binding, refresh, offered.has("/api/v1/certificates/acme")));
 }
 
 function shown(certificate, context) {
   return element("div.stack",
-    element("div.columns", element("div.stack", certificateFacts(certificate)), element("div.stack", life(certificate), element("h3", "Chain"), chainTree(certificate))),
+    element("div.columns", certificateFacts(certificate, { brief: true }), element("div.stack.tight", life(certificate), element("h3", "Chain"), chainTree(certificate))),
     findingList(certificate.findings),
     element("div.row", element("a.button", { href: `#/certificates/${encodeURIComponent(certificate.name)}` }, "Details"),
-      button("Remove…", { kind: "danger", permission: "change_https_settings", onclick: () => removal(certificate, context) })));
+      button("Remove…", { kind: "danger", permission: PERMISSION, onclick: () => removal(certificate, context) })));
 }
 
-function uploadForm(name, current, binding, refresh) {
+function uploadForm(name, current, binding, refresh, acme) {
   const found = element("div.stack", { "aria-live": "polite" });
   const input = certificateInput({ onchange: () => look() });
   const plan = () => {
@@ -39,8 +41,9 @@ function uploadForm(name, current, binding, refresh) {
     return [{ method: "POST", path: "/app/https/settings/uploadCertificate", form }];
   };
   const bar = saveBar({
-    plan, label: current ? "Replace the certificate" : "Save the certificate", permission: "change_https_settings",
-    what: "The certificate serves now.", done: () => { input.clear(); refresh(); },
+    plan, label: current ? "Replace certificate" : "Save certificate", permission: PERMISSION,
+    what: "The new certificate is served.", done: () => { input.clear(); refresh(); },
+    discard: () => { input.clear(); look(); },
   });
   bar.node.hidden = true;
   let asked = 0;
@@ -50,7 +53,7 @@ function uploadForm(name, current, binding, refresh) {
     bar.node.hidden = true;
     if (!input.started) return replace(found);
     if (!input.complete) return replace(found, notice("info", input.missing));
-    replace(found, notice("info", "Checking …"));
+    replace(found, element("p.muted", { role: "status" }, "Checking …"));
     try {
       const answer = await change(plan()[0], { dry_run: true });
       if (mine !== asked) return undefined;
@@ -64,9 +67,10 @@ function uploadForm(name, current, binding, refresh) {
     return undefined;
   }
   const open = !current || current.self_signed || current.state !== "valid";
-  return element("details", { open }, element("summary", current ? "Replace it with another certificate" : "Upload a certificate"),
+  return element("details.section", { open }, element("summary", current ? "Replace certificate" : "Upload a certificate"),
     element("div.stack",
-      element("p.muted", "What you give is checked at once: does the key belong to the certificate, is the chain complete, is it within its dates. Nothing changes until you save, and open connections stay open."),
+      element("p.muted", "The certificate is checked at once: key, chain, names and dates. Nothing changes until you save, and open connections stay open.",
+        acme ? [" You have none? ", element("a", { href: "#/acme" }, "Get one free from Let’s Encrypt"), "."] : null),
       input.node, found, bar.node));
 }
 
@@ -79,31 +83,24 @@ function pointTo(name, binding) {
 
 function checked({ certificate, findings }) {
   return element("div.stack",
-    notice("success", "Certificate and key fit together. This would be served:"),
-    certificateFacts({ ...certificate, used_by: certificate.used_by }),
-    facts(["Chain", chainTree(certificate)]),
+    notice("success", "Certificate and key match. This will be served:"),
+    element("div.columns", certificateFacts(certificate, { brief: true }), facts(["Chain", chainTree(certificate)])),
     findingList(findings));
 }
 
 async function removal(certificate, { status, binding, refresh }) {
   const others = status.certificates.filter((one) => one.name !== certificate.name);
-  const instead = select([["", "a new self-signed certificate"], ...others.map((one) => [one.name, `${one.name} (${one.names.join(", ")})`])], others[0]?.name ?? "");
-  const redirecting = status.sites.filter((one) => one.redirect.mode === "all" || one.redirect.mode === "browsers" || one.hsts.enabled);
-  const trouble = element("div");
+  const instead = select([["", "A new self-signed certificate"], ...others.map((one) => [one.name, `${one.name} (${one.names.join(", ")})`])], others[0]?.name ?? "");
+  const redirecting = status.sites.filter((one) => one.redirect.mode === "all" || one.redirect.mode === "browsers" || one.hsts.enabled).map((one) => one.name);
   const warning = redirecting.length
-    ? notice("warning", "This may make the server unreachable.", `The site ${redirecting.map((one) => one.name).join(", ")} sends visitors to HTTPS or has HSTS. Without a certificate that browsers trust they are stopped by a warning, under HSTS for good. Turn that off first.`)
-    : notice("warning", "Visitors over HTTPS get another certificate from now on.", "If it is self-signed, browsers and scripts refuse it until they are told to trust it.");
-  const done = await ask(`Remove the certificate “${certificate.name}”?`, element("div.stack", warning, field("What serves instead", instead), trouble), {
-    action: "Remove", kind: "danger",
-    run: async () => {
-      const answer = await make(changesFor(certificate, binding, instead.value), {}, trouble);
-      if (!answer) throw new Error("Nothing was removed.");
-      return answer;
-    },
+    ? notice("warning", "This may make the server unreachable.", `${redirecting.length === 1 ? `Site ${redirecting[0]} sends` : `Sites ${redirecting.join(", ")} send`} visitors to HTTPS or use HSTS. Without a certificate that browsers trust, visitors are stopped by a warning, and under HSTS there is no way past it. Turn that off first.`)
+    : notice("warning", "Visitors over HTTPS will get another certificate.", "If it is self-signed, browsers and scripts refuse it until they are told to trust it.");
+  const done = await changeDialog(`Remove certificate ${certificate.name}?`, element("div.stack", warning, field("Served instead", instead)), {
+    // The certificate cannot be removed in a plan while the binding still has it.
+    plan: () => changesFor(certificate, binding, instead.value), script: false,
+    action: "Remove", kind: "danger", what: `Certificate ${certificate.name} removed.`,
   });
-  if (!done) return;
-  told(done, "The certificate was removed.");
-  refresh();
+  if (done) refresh();
 }
 
 function changesFor(certificate, binding, instead) {

@@ -7,7 +7,7 @@ import { element, replace } from "../element.js";
 import { events, traffic } from "../events.js";
 import { ago, duration, plural } from "../time.js";
 import { commonName, life, stateBadge } from "../widgets/certificate.js";
-import { badge, card, empty, facts, pageHead } from "../widgets/layout.js";
+import { badge, card, empty, facts, healthBadge, pageHead, redirectBadge } from "../widgets/layout.js";
 import { findingList, notice } from "../widgets/notice.js";
 import { plot, shares } from "../widgets/plot.js";
 import { table } from "../widgets/table.js";
@@ -31,12 +31,16 @@ export async function overviewPage({ signal }) {
     pageHead("Overview", null, serving(status)),
     places.findings,
     liveTraffic(signal),
-    element("div.columns",
-      card("Bindings", bindingTable(status.bindings), element("div", element("a", { href: "#/bindings" }, "Change the bindings"))),
-      card("Certificates", certificateList(status.certificates), element("div", element("a", { href: "#/https" }, "HTTPS settings")))),
-    element("div.columns", card("Sites", siteTable(status.sites)), card("Upstreams", places.health)),
+    element("div.columns.even",
+      linked("Bindings", "#/bindings", bindingTable(status.bindings)),
+      linked("Certificates", "#/certificates", certificateList(status.certificates)),
+    linked("Sites", "#/sites", siteTable(status.sites)), linked("Upstreams", "#/upstreams", places.health)),
     nowCard(status, history.generations[0]));
 }
+
+/** A card whose heading leads to the page where its content is changed. */
+const linked = (title, href, ...content) => element("section.card", { "aria-label": title },
+  element("div.card-head", element("h2", title), element("a.small", { href, "aria-label": `Open ${title}` }, "Open")), content);
 
 function serving(status) {
   const { serving: ready, total } = status.workers;
@@ -48,17 +52,17 @@ function whatToDo(status) {
   const seen = new Set();
   const findings = all.filter((one) => !seen.has(one.code + one.message) && seen.add(one.code + one.message));
   for (const one of status.certificates) {
-    if (one.state === "expired" && one.used_by.length) findings.unshift({ severity: "error", code: "certificate-expired", message: `The certificate “${one.name}” has expired; replace it on the page HTTPS settings.` });
+    if (one.state === "expired" && one.used_by.length) findings.unshift({ severity: "error", code: "certificate-expired", message: `The certificate “${one.name}” has expired; replace it under HTTPS settings.` });
   }
-  if (!findings.length) return notice("success", "Nothing needs your attention.");
+  if (!findings.length) return notice("success", "All is well: nothing needs attention.");
   const first = findings.slice(0, 3);
   const rest = findings.slice(3);
-  return element("section.stack", element("h2", `What to do (${findings.length})`), findingList(first),
+  return element("section.stack", element("h2", `Needs attention (${findings.length})`), findingList(first),
     rest.length ? element("details", element("summary", `${rest.length} more`), findingList(rest)) : null);
 }
 
 function bindingTable(bindings) {
-  if (!bindings.length) return empty("Nothing listens yet. Add a binding, so that clients can connect.", element("a.button", { href: "#/bindings" }, "Add a binding"));
+  if (!bindings.length) return empty("No bindings yet: nobody can connect.", element("a.button.primary", { href: "#/bindings" }, "Add a binding"));
   return table("Bindings", ["Name", "Scheme", "Port"], bindings.map((one) => [
     one.name, one.scheme === "https" ? badge("good", "https") : badge("", "http"),
     [String(one.port || one.endpoint), one.public_port ? element("span.muted", ` (public ${one.public_port})`) : null],
@@ -66,39 +70,35 @@ function bindingTable(bindings) {
 }
 
 function certificateList(certificates) {
-  if (!certificates.length) return empty("There is no certificate yet.", element("a.button", { href: "#/https" }, "Upload one"));
+  if (!certificates.length) return empty("No certificates yet.", element("a.button.primary", { href: "#/https" }, "Upload a certificate"));
   return table("Certificates", ["Certificate", "State", "Time left"], certificates.map((one) => [
     [element("a", { href: `#/certificates/${encodeURIComponent(one.name)}` }, one.name), element("div.small.muted", one.names.slice(0, 3).join(", ") || commonName(one.subject))],
     stateBadge(one), life(one),
   ]));
 }
 
-const MODES = { disabled: ["", "off"], report: ["info", "report only"], browsers: ["good", "browsers"], all: ["good", "all requests"] };
-
 function siteTable(sites) {
-  if (!sites.length) return empty("No site yet: tell the gate which host names lead to which server.", element("a.button", { href: "#/sites" }, "Add a site"));
+  if (!sites.length) return empty("No sites yet. A site says which host names lead to which server.", element("a.button.primary", { href: "#/sites" }, "Add a site"));
   return table("Sites", ["Site", "Redirect", "HSTS"], sites.map((one) => [
     [one.name, element("div.small.muted", one.hosts.map((host) => (host === "*" ? "all host names" : host)).join(", "))],
-    badge(...MODES[one.redirect.mode]),
+    redirectBadge(one.redirect.mode),
     one.hsts.enabled ? badge("good", duration(one.hsts.max_age)) : badge("", "off"),
   ]));
 }
 
-const HEALTH = { up: ["good", "up"], down: ["bad", "down"], drain: ["warning", "draining"] };
-
 function upstreamTable(upstreams) {
-  if (!upstreams.length) return empty("No upstream yet: name the server that has no HTTPS of its own.", element("a.button", { href: "#/upstreams" }, "Add an upstream"));
+  if (!upstreams.length) return empty("No upstreams yet. Start with the server that has no HTTPS of its own.", element("a.button.primary", { href: "#/upstreams" }, "Add an upstream"));
   return table("Upstreams", ["Server", "Upstream", "Health"], upstreams.flatMap((one) => one.servers.map((server) => [
-    server.url === "demo:" ? "demo application" : server.url, one.name, badge(...(HEALTH[server.state] || ["", server.state])),
+    server.url === "demo:" ? "demo application" : server.url, one.name, healthBadge(server.state),
   ])));
 }
 
 function nowCard(status, latest) {
-  return card("What is in force", facts(
+  return card("Running configuration", facts(
     ["Generation", [element("a", { href: "#/history" }, String(status.generation)), latest ? [" by ", latest.author, ", ", ago(latest.time)] : null]],
     latest?.summary.length ? ["Latest change", latest.summary.join(" ")] : null,
-    ["Workers", status.workers.processes.map((one) => `process ${one.pid}, generation ${one.generation}, ${Math.round(one.memory / 1048576)} MiB`).join("; ")],
-    status.nodes?.length ? ["Nodes", status.nodes.map((one) => `${one.name}: generation ${one.generation}`).join("; ")] : null,
+    ["Workers", status.workers.processes.map((one) => element("div", `process ${one.pid}: generation ${one.generation}, ${Math.round(one.memory / 1048576)} MiB`))],
+    status.nodes?.length ? ["Nodes", status.nodes.map((one) => element("div", `${one.name}: generation ${one.generation}`))] : null,
   ));
 }
 
@@ -106,7 +106,7 @@ function liveTraffic(signal) {
   const perSecond = (value) => `${value < 10 ? value.toFixed(1) : Math.round(value)} /s`;
   const requests = plot("Requests", (values) => perSecond(values.at(-1) ?? 0));
   const errors = plot("Errors (5xx)", (values) => perSecond(values.at(-1) ?? 0), "bad");
-  const latency = plot("Latency, 95 % within", (values) => milliseconds(values.at(-1) ?? 0));
+  const latency = plot("Latency, 95th percentile", (values) => milliseconds(values.at(-1) ?? 0));
   const open = plot("Open connections", (values) => String(values.at(-1) ?? 0));
   const versions = element("div");
   const state = element("span.small.muted", { role: "status" });
@@ -117,11 +117,11 @@ function liveTraffic(signal) {
     latency.draw(steps.map((one) => one.latency), ROOM);
     open.draw(traffic.slice(1).map((one) => Object.values(one.connections).reduce((sum, count) => sum + count, 0)), ROOM);
     const counts = traffic.at(-1)?.tls_versions || {};
-    replace(versions, element("div.small.muted", "TLS versions, since the start"), Object.keys(counts).length ? shares(counts) : element("div.muted", "no handshake yet"));
+    replace(versions, element("div.small.muted", "TLS versions"), Object.keys(counts).length ? shares(counts) : element("div.muted", "no handshakes yet"));
     state.textContent = "";
   }
   events.addEventListener("traffic", draw, { signal });
-  events.addEventListener("disconnected", () => { state.textContent = "not connected, trying again …"; }, { signal });
+  events.addEventListener("disconnected", () => { state.textContent = "connection lost, reconnecting …"; }, { signal });
   draw();
   return element("section.card", element("div.card-head", element("h2", "Traffic, last two minutes"), state),
     element("div.columns.narrow", requests.node, errors.node, latency.node, open.node, versions));

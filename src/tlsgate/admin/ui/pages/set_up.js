@@ -20,10 +20,10 @@ export function setUpPage(root, { entered }) {
   document.title = "Set-up – tlsgate";
   const name = text("admin", { required: true, maxlength: "100" });
   const trouble = element("div");
-  const go = element("button.primary", { type: "submit" }, "Make my token");
+  const go = element("button.primary", { type: "submit" }, "Create token");
   replace(root, frame(
-    element("div.stack.tight", element("h1", { tabindex: "-1" }, "Make your administrator’s token"),
-      element("p.muted", "A token is how you sign in here and how scripts use the API. This first one may do everything. The set-up token ends with it.")),
+    element("div.stack.tight", element("h1", { tabindex: "-1" }, "Create your administrator token"),
+      element("p.muted", "You sign in with a token, and scripts use the API with one. This first one may do everything; it ends the set-up token.")),
     element("form.stack", {
       novalidate: true,
       onsubmit: (event) => {
@@ -37,7 +37,7 @@ export function setUpPage(root, { entered }) {
           }
         });
       },
-    }, field("Your name, or a name for the token", name, "It stands in the history beside what you change."), trouble,
+    }, field("Token name", name, "For example your own name. Shown in the history beside your changes."), trouble,
     element("div.row", go, button("Sign out", { kind: "quiet", onclick: async () => { await signOut().catch(() => {}); entered(); } })))));
   name.select();
 }
@@ -55,10 +55,10 @@ function shownOnce(root, made, entered) {
       }
     },
   });
-  const kept = checkbox("I have put it somewhere safe", { onchange: () => { go.disabled = !kept.input.checked; } });
+  const kept = checkbox("I have stored it in a safe place", { onchange: () => { go.disabled = !kept.input.checked; } });
   replace(root, frame(
     element("h1", { tabindex: "-1" }, "Your token"),
-    notice("warning", "It is shown only now.", "Put it into your password manager. Nobody can read it again, not even the gate."),
+    notice("warning", "Copy it now: it is shown only once.", "Put it into your password manager. The gate keeps no copy that could be read."),
     element("div.secret", element("code", { id: "secret" }, made.secret), copyButton(made.secret), saveButton(() => `${made.secret}\n`, "tlsgate-token.txt")),
     kept.node, trouble, go));
   root.querySelector("h1").focus();

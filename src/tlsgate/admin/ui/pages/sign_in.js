@@ -17,7 +17,7 @@ export async function signInPage(root, { message, entered }) {
   const { needed } = await get("/api/v1/setup").catch(() => ({ needed: false }));
   const token = element("input", { type: "password", autocomplete: "current-password", required: true, spellcheck: "false", name: "token" });
   const trouble = element("div");
-  const go = element("button.primary", { type: "submit" }, needed ? "Begin" : "Sign in");
+  const go = element("button.primary", { type: "submit" }, needed ? "Continue" : "Sign in");
   const form = element("form.stack", {
     novalidate: true,
     onsubmit: (event) => {
@@ -25,7 +25,7 @@ export async function signInPage(root, { message, entered }) {
       working(go, async () => {
         trouble.replaceChildren();
         if (!token.value.trim()) {
-          replace(trouble, notice("error", "Paste a token first."));
+          replace(trouble, notice("error", "Enter a token."));
           token.focus();
           return;
         }
@@ -39,17 +39,17 @@ export async function signInPage(root, { message, entered }) {
       });
     },
   },
-  field(needed ? "Set-up token" : "Token", token, needed ? "It begins with tlsg_." : "It begins with tlsg_. Whoever runs the gate makes one on the page “Tokens”, or with “tlsgate token create”."),
+  field(needed ? "Set-up token" : "Token", token, needed ? "It begins with tlsg_." : "It begins with tlsg_. An administrator creates one under Tokens, or with “tlsgate token create”."),
   trouble, go);
   replace(root, element("main.alone", element("section.card",
     element("div.brand", element("img", { src: "/ui/icon.svg", alt: "" }), "tlsgate"),
     element("div.stack.tight", element("h1", { tabindex: "-1" }, needed ? "Welcome" : "Sign in"),
-      needed ? element("p.muted", "This gate has no administrator yet. Sign in once with the set-up token; the next step makes a token of your own.") : null),
+      needed ? element("p.muted", "This gate has no administrator yet. Enter the set-up token; the next step creates a token of your own.") : null),
     message ? notice("info", message) : null,
     needed ? element("div.stack.tight.small",
-      element("div", "Where the set-up token is:"),
-      element("ul", element("li", "in the log of the gate’s start, in the line “The set-up token makes …”, or"), element("li", "in the file ", element("code", "setup-token"), " of the gate’s state folder.")),
-      element("div.muted", "It lives for one hour; a restart, or ", element("code", "tlsgate recover"), ", makes a new one.")) : null,
+      element("div", "Where to find the set-up token:"),
+      element("ul", element("li", "in the gate’s log, in the line “The set-up token makes …”, or"), element("li", "in the file ", element("code", "setup-token"), " of the gate’s state folder.")),
+      element("div.muted", "It is valid for one hour. A restart, or ", element("code", "tlsgate recover"), ", creates a new one.")) : null,
     form)));
   token.focus();
 }

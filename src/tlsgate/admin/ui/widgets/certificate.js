@@ -7,10 +7,10 @@ import { ago, day, plural } from "../time.js";
 import { badge, facts } from "./layout.js";
 
 const STATE = {
-  valid: ["good", "Valid"], expiring: ["warning", "Expires soon"], expired: ["bad", "Expired"], not_yet_valid: ["bad", "Not valid yet"],
+  valid: ["good", "valid"], expiring: ["warning", "expires soon"], expired: ["bad", "expired"], not_yet_valid: ["bad", "not valid yet"],
 };
 const SOURCE = {
-  upload: "Uploaded", pfx: "PFX file", "self-signed": "Self-signed here", acme: "Let’s Encrypt / ACME", csr: "Signed request", files: "Watched files",
+  upload: "Uploaded", pfx: "PFX file", "self-signed": "Made by the gate", acme: "Let’s Encrypt / ACME", csr: "Signing request", files: "Files on disk",
 };
 
 /** "CN=localhost" as "localhost". */
@@ -39,17 +39,17 @@ export function life(certificate) {
   return element("div.life", { class: `life ${kind}` }, element("span", words), element("div.bar", { "aria-hidden": "true" }, bar));
 }
 
-/** What is known of it. */
-export function certificateFacts(certificate) {
+/** What is known of it; the least that tells it from others if C{brief}. */
+export function certificateFacts(certificate, { brief = false } = {}) {
   return facts(
     ["Names", certificate.names.length ? certificate.names.join(", ") : "none"],
-    ["Issued by", [commonName(certificate.issuer), certificate.self_signed ? " (itself)" : "", " ",
-      certificate.trusted ? badge("good", "Trusted by browsers") : badge("warning", "Not trusted by browsers")]],
+    ["Issued by", [certificate.self_signed ? "itself (self-signed)" : commonName(certificate.issuer), " ",
+      certificate.trusted ? badge("good", "trusted") : badge("warning", "not trusted by browsers")]],
     ["Valid", [day(certificate.not_before), " – ", day(certificate.not_after), " (", ago(certificate.not_after), ")"]],
     ["Key", keyName(certificate.key_type)],
     ["Source", sourceOf(certificate)],
-    ["Used by", certificate.used_by.length ? certificate.used_by.join(", ") : "nothing yet"],
-    ["SHA-256", element("code", certificate.fingerprint)],
+    brief ? null : ["Used by", certificate.used_by.length ? certificate.used_by.join(", ") : "nothing yet"],
+    brief ? null : ["SHA-256", element("code", certificate.fingerprint)],
   );
 }
 
@@ -65,7 +65,7 @@ export function chainTree(certificate) {
   const begin = top && top.issuer !== top.subject ? [{ subject: top.issuer, missing: true }] : [];
   const build = ([first, ...rest]) => element("li",
     element("span", { class: rest.length ? null : "strong" }, commonName(first.subject)), " ",
-    first.missing ? element("span.small.muted", "not sent; clients must know it") : element("span.small.muted", "until ", day(first.not_after)),
+    first.missing ? element("span.small.muted", "root; not sent, clients know it") : element("span.small.muted", "until ", day(first.not_after)),
     rest.length ? element("ul", build(rest)) : null);
   return element("ul.tree", { "aria-label": "Chain of trust" }, build([...begin, ...links]));
 }

@@ -3,11 +3,12 @@
  * dropped at.
  */
 
-import { element, replace } from "../element.js";
+import { element, replace, uniqueId } from "../element.js";
 import { field, segments } from "./form.js";
 
 const MAX_FILE = 1 << 20;
 const PAUSE = 300;
+const NOTHING = "or drop it here";
 
 /**
  * @param {{onchange: Function, keyless?: boolean}} options C{keyless} for the certificate of a request, whose key is in
@@ -18,15 +19,15 @@ export function certificateInput({ onchange, keyless = false }) {
   let typing;
   const notes = element("div.hint", { "aria-live": "polite" });
   const slots = {
-    certificate: slot("Certificate", "PEM with its chain, DER or PKCS#7", ".pem,.crt,.cer,.der,.p7b,.p7c,.txt"),
-    key: slot("Private key", "PEM or DER; may be encrypted", ".pem,.key,.der,.txt"),
-    pfx: slot("PFX file", "PKCS#12, with certificate and key", ".pfx,.p12"),
+    certificate: slot("Certificate", "PEM (with chain), DER or PKCS#7", ".pem,.crt,.cer,.der,.p7b,.p7c,.txt"),
+    key: slot("Private key", "PEM or DER, may be encrypted", ".pem,.key,.der,.txt"),
+    pfx: slot("PFX file", "PKCS#12 with certificate and key", ".pfx,.p12"),
   };
   const password = element("input", { type: "password", autocomplete: "off", oninput: () => changed() });
-  const passwordField = field("Password", password, "Of the encrypted key or the PFX file. It is used once and not kept.");
+  const passwordField = field("Password", password, "Of the encrypted key or the PFX file. Used once, not kept.");
   const body = element("div.columns");
   const node = element("div.stack",
-    keyless ? null : segments("What you have", [["pem", "Certificate and key"], ["pfx", "PFX file"]], kind, (chosen) => { kind = chosen; draw(); changed(); }),
+    keyless ? null : segments("Kind of files", [["pem", "Certificate and key"], ["pfx", "PFX file"]], kind, (chosen) => { kind = chosen; draw(); changed(); }),
     body, passwordField, notes);
   draw();
 
@@ -43,12 +44,12 @@ export function certificateInput({ onchange, keyless = false }) {
   }
 
   function slot(title, hint, accept) {
-    const file = element("input", { type: "file", accept, multiple: true, "aria-label": `${title}: choose a file`, onchange: () => take([...file.files], title) });
+    const file = element("input.visually-hidden", { type: "file", id: uniqueId("file"), accept, multiple: true, "aria-label": `${title}: choose a file`, onchange: () => { take([...file.files], title); file.value = ""; } });
     const area = element("textarea", {
-      rows: "3", spellcheck: "false", autocomplete: "off", "aria-label": `${title}: paste PEM`, placeholder: "… or paste PEM text here",
+      rows: "3", spellcheck: "false", autocomplete: "off", "aria-label": `${title}: paste PEM`, placeholder: "… or paste PEM here",
       oninput: () => { made.blob = area.value.trim() ? new Blob([area.value]) : null; made.encrypted = isEncrypted(area.value); shown(area.value.trim() ? "pasted text" : ""); changed(); },
     });
-    const name = element("div.file", { hidden: true });
+    const name = element("div.file", NOTHING);
     const made = {
       blob: null, encrypted: false,
       node: element("div.drop", {
@@ -56,13 +57,12 @@ export function certificateInput({ onchange, keyless = false }) {
         ondragover: (event) => { event.preventDefault(); made.node.classList.add("over"); },
         ondragleave: () => made.node.classList.remove("over"),
         ondrop: (event) => { event.preventDefault(); made.node.classList.remove("over"); take([...event.dataTransfer.files], title); },
-      }, element("div", element("div.strong", title), element("div.hint", `${hint}. Drop it here, or choose it.`)), name, file, title === "PFX file" ? null : area),
+      }, element("div", element("div.strong", title), element("div.hint", `${hint}.`)), element("div.row", file, element("label.button.small", { for: file.id }, "Choose file…"), name), title === "PFX file" ? null : area),
       set(blob, label, encrypted) { made.blob = blob; made.encrypted = encrypted; area.value = ""; shown(label); },
-      clear() { made.blob = null; made.encrypted = false; area.value = ""; file.value = ""; shown(""); },
+      clear() { made.blob = null; made.encrypted = false; area.value = ""; shown(""); },
     };
     function shown(label) {
-      name.hidden = !label;
-      name.textContent = label;
+      name.textContent = label || NOTHING;
       made.node.classList.toggle("filled", Boolean(label));
     }
     return made;
@@ -71,7 +71,7 @@ export function certificateInput({ onchange, keyless = false }) {
   async function take(files, title) {
     const said = [];
     for (const file of files) {
-      if (file.size > MAX_FILE) { said.push(`${file.name} is larger than 1 MiB; a certificate is not.`); continue; }
+      if (file.size > MAX_FILE) { said.push(`${file.name} is larger than 1 MiB, so it is no certificate.`); continue; }
       const content = await file.text();
       const isKey = /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(content);
       const isCertificate = /-----BEGIN (TRUSTED )?CERTIFICATE-----|-----BEGIN PKCS7-----/.test(content);
@@ -86,7 +86,7 @@ export function certificateInput({ onchange, keyless = false }) {
         if (isCertificate) slots.certificate.set(file, file.name, false);
       } else if (isCertificate) {
         slots.certificate.set(file, file.name, false);
-        if (title === "Private key") said.push(`${file.name} is a certificate, not a key; it was put there.`);
+        if (title === "Private key") said.push(`${file.name} is a certificate, so it was taken as that.`);
       } else if (title === "PFX file") slots.pfx.set(file, file.name, true);
       else (title === "Private key" ? slots.key : slots.certificate).set(file, file.name, false);
     }
@@ -106,10 +106,10 @@ export function certificateInput({ onchange, keyless = false }) {
     get kind() { return kind; },
     /** What is still missing, in words. */
     get missing() {
-      if (kind === "pfx") return slots.pfx.blob ? "Type the password of the PFX file." : "Choose a PFX file.";
-      if (!slots.certificate.blob) return "Now the certificate.";
-      if (!keyless && !slots.key.blob) return "Now the private key.";
-      return "Type the password of the key.";
+      if (kind === "pfx") return slots.pfx.blob ? "Enter the password of the PFX file." : "Choose a PFX file.";
+      if (!slots.certificate.blob) return "Add the certificate.";
+      if (!keyless && !slots.key.blob) return "Add the private key.";
+      return "Enter the password of the key.";
     },
     /** The parts of the upload. */
     form() {

@@ -64,8 +64,8 @@ export function countdownBanner(changed) {
       element("div", element("div.strong", "Does everything still work? This change is undone in ", count, " unless you keep it."),
         element("div.small", waiting.flatMap((one) => one.summary).join(" "))),
       element("div.row",
-        button("Keep", { kind: "primary", permission: "change_https_settings", onclick: run(() => confirm(newest), "Kept: the change stays.") }),
-        button("Undo", { permission: "change_https_settings", onclick: run(() => undo(base), "Undone: everything is as it was before.") })),
+        button("Keep", { kind: "primary", permission: "change_https_settings", onclick: run(() => confirm(newest), "Kept. The change stays.") }),
+        button("Undo", { permission: "change_https_settings", onclick: run(() => undo(base), "Undone. Everything is as it was before.") })),
       trouble));
   }
 
@@ -84,7 +84,7 @@ export function countdownBanner(changed) {
   const heard = (event) => {
     look();
     if (event.detail.what === "undone") {
-      toast("warning", "A change was undone", "Nobody confirmed it in time. Everything is as it was before.");
+      toast("warning", "A change was undone", "It was not confirmed in time. Everything is as it was before.");
     }
     changed(event.detail.what);
   };

@@ -11,11 +11,12 @@ import { problemNotice } from "./notice.js";
  *
  * @param {string} title
  * @param {*} content
- * @param {{action?: string, kind?: string, run?: Function, cancel?: string}} more C{run} does it; while it throws, the
- *     dialog stays and shows why.
+ * @param {{action?: string, kind?: string, run?: Function, cancel?: string, beside?: *}} more C{run} does it; while it
+ *     throws, the dialog stays and shows why, and while it returns null, it stays.  C{beside} stands at the other end of
+ *     the row of buttons.
  * @returns {Promise<*>} what C{run} returned; undefined if the dialog was closed.
  */
-export function ask(title, content, { action = "OK", kind = "primary", run = () => true, cancel = "Cancel" } = {}) {
+export function ask(title, content, { action = "OK", kind = "primary", run = () => true, cancel = "Cancel", beside = null } = {}) {
   return new Promise((resolve) => {
     const heading = element("h2", { id: uniqueId("dialog") }, title);
     const trouble = element("div");
@@ -29,14 +30,17 @@ export function ask(title, content, { action = "OK", kind = "primary", run = () 
         working(go, async () => {
           trouble.replaceChildren();
           try {
-            result = await run();
+            const got = await run();
+            if (got === null) return;
+            result = got;
             node.close();
           } catch (problem) {
             trouble.replaceChildren(problemNotice(problem));
+            trouble.scrollIntoView({ block: "nearest" });
           }
         });
       },
-    }, heading, content, trouble, element("div.row.end", button(cancel, { onclick: () => node.close() }), go));
+    }, heading, content, trouble, element("div.dialog-foot", beside, element("div.row.end", button(cancel, { onclick: () => node.close() }), go)));
     const node = element("dialog", { "aria-labelledby": heading.id, onclose: () => { node.remove(); resolve(result); } }, form);
     document.body.append(node);
     node.showModal();

@@ -34,7 +34,17 @@ export function badge(kind, text) {
   return element("span.badge", { class: `badge ${kind}` }, text);
 }
 
+const MODES = { disabled: ["", "off"], report: ["info", "report only"], browsers: ["good", "browsers"], all: ["good", "all requests"] };
+
+/** The mode of a site's redirect in a pill. */
+export const redirectBadge = (mode) => badge(...MODES[mode]);
+
+const HEALTH = { up: ["good", "up"], down: ["bad", "down"], drain: ["warning", "draining"] };
+
+/** The state of an upstream's server in a pill. */
+export const healthBadge = (state) => badge(...(HEALTH[state] || ["", state]));
+
 /** The sentence above a page for those who may only look. */
 export function permissionNotice(permission) {
-  return may(permission) ? null : notice("info", "You can look, but not change anything here", reasonAgainst(permission));
+  return may(permission) ? null : notice("info", "You can view this page, but not change anything.", reasonAgainst(permission));
 }

@@ -27,7 +27,7 @@ export function problemNotice(problem, ...more) {
   return notice("error", problem.message,
     errors.length ? element("ul", errors.map((one) => element("li", element("code", one.pointer), " ", one.message))) : null,
     problem.findings?.length ? findingList(problem.findings) : null,
-    element("div.code", "code: ", problem.code || "page-error"),
+    problem.code ? element("div.code", problem.code) : null,
     ...more);
 }
 
@@ -39,5 +39,6 @@ export function findingList(findings) {
   const order = ["error", "warning", "info"];
   const sorted = [...findings].sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
   return element("ul.findings", sorted.map((finding) => element("li",
-    notice(finding.severity === "error" ? "error" : finding.severity, finding.message, element("div.code", finding.code)))));
+    element("div.notice.finding", { class: `notice finding ${finding.severity}` },
+      element("div", element("span.visually-hidden", `${WORD[finding.severity]}: `), finding.message), element("div.code", finding.code)))));
 }

@@ -1,9 +1,13 @@
 /**
- * Short messages that go away by themselves, read out by screen readers.
+ * Short messages that go away by themselves, read out by screen readers.  They stay while somebody is at them.
  */
 
 import { element } from "../element.js";
+import { button } from "./form.js";
 import { notice } from "./notice.js";
+
+const STAY = 8000;
+const AT_ONCE = 3;
 
 const tray = element("div.toasts", { role: "status", "aria-live": "polite" });
 
@@ -16,6 +20,12 @@ export function installToasts() {
 export function toast(severity, title, ...more) {
   const node = notice(severity, title, ...more);
   node.removeAttribute("role");
+  node.append(button("×", { kind: "close", "aria-label": "Dismiss", onclick: () => node.remove() }));
   tray.append(node);
-  setTimeout(() => node.remove(), severity === "success" ? 5000 : 9000);
+  while (tray.children.length > AT_ONCE) tray.firstChild.remove();
+  const leave = () => {
+    if (node.matches(":hover, :focus-within")) setTimeout(leave, STAY / 4);
+    else node.remove();
+  };
+  setTimeout(leave, STAY);
 }
