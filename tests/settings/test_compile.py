@@ -137,6 +137,26 @@ def test_default_certificate() -> None:
         compile_snapshot(validate_document(document), number=1, certificates={}, memory={}, now=NOW)
 
 
+def test_the_same_certificates_are_the_same_mapping() -> None:
+    """
+    Certificates that did not change are handed on as they were, so that what was made of them is of use again; one that
+    was replaced, added or removed makes another mapping.
+    """
+    one = StoredCertificate(certificate=CERTIFICATE, source="upload", added_at=0)
+    held = {name: attrs.evolve(one, certificate=attrs.evolve(CERTIFICATE, name=name)) for name in ("default", "b")}
+
+    def certificates(stored: dict[str, StoredCertificate], **more: Any) -> Any:
+        settings = validate_document(default_document())
+        return compile_snapshot(settings, number=1, certificates=stored, memory={}, now=NOW, **more).certificates
+
+    first = certificates(held)
+    assert certificates(dict(reversed(held.items())), before=first) is first
+    renewed = attrs.evolve(one, certificate=attrs.evolve(CERTIFICATE, fingerprint="other"))
+    for changed in ({**held, "default": renewed}, {**held, "c": one}, {"default": held["default"]}):
+        made = certificates(changed, before=first)
+        assert made == {name: stored.certificate for name, stored in changed.items()}
+
+
 def test_ramp_steps() -> None:
     """
     A ramp walks the fixed steps below its goal, then the goal.

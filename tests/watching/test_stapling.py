@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 from twisted.internet import reactor  # noqa: TID253 - a real server needs the real one
+from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Site
@@ -96,7 +97,9 @@ class StaplingTests(TestCase):
         self.responder = Responder()
         port = reactor.listenTCP(0, Site(self.responder), interface="127.0.0.1")  # type: ignore[attr-defined]
         self.addCleanup(port.stopListening)
-        self.stapling = Stapling(wall=lambda: NOW + self.responder.now, fetch=fetch_over_http(reactor))
+        self.stapling = Stapling(
+            wall=lambda: NOW + self.responder.now, fetch=fetch_over_http(reactor), in_thread=deferToThread
+        )
         self.published: list[Any] = []
         url = x509.UniformResourceIdentifier(f"http://127.0.0.1:{port.getHost().port}/")
         access = x509.AuthorityInformationAccess([x509.AccessDescription(AuthorityInformationAccessOID.OCSP, url)])

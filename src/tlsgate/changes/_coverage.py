@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..sites import Binding, RedirectMode, Scheme, ServerCertificate, Site, Snapshot
-from ..tls import matches
+from ..tls import by_name, wildcard_for
 
 __all__ = ["covering", "first_https", "is_valid", "redirects", "serving", "uncovered"]
 
@@ -47,12 +47,11 @@ def covering(snapshot: Snapshot, host: str) -> list[ServerCertificate]:
     if host == ALL_OTHERS:
         default = snapshot.certificates.get(binding.default_certificate)
         return [] if default is None else [default]
-    return [
-        certificate
-        for certificate in snapshot.certificates.values()
-        # A site's wildcard is covered by the same wildcard only: a certificate has no narrower way to say it.
-        if any(host == name or matches(name, host) for name in certificate.names)
-    ]
+    named = by_name(snapshot.certificates)
+    # A site's wildcard is covered by the same wildcard only: a certificate has no narrower way to say it.
+    names = dict.fromkeys((host, wildcard_for(host)))
+    found = {certificate.name: certificate for name in names for certificate in named.get(name, ())}
+    return list(found.values())
 
 
 def serving(snapshot: Snapshot, site: Site, now: float) -> Iterator[ServerCertificate]:

@@ -68,10 +68,17 @@ def plan(
     settings = validate_document(effective)
     guard_use(settings, before, wanted.certificates)
     memory = begin(wanted.memory, settings, now)
+    held = {} if old is None else old.certificates
+
+    def compiled(memory: Mapping[str, SiteMemory], before: Mapping[str, ServerCertificate]) -> Snapshot:
+        return compile_snapshot(
+            settings, number=number, certificates=wanted.certificates, memory=memory, now=now, before=before
+        )
+
     # What must be remembered shows only in a snapshot, and a snapshot shows what is remembered: hence twice.
-    first = compile_snapshot(settings, number=number, certificates=wanted.certificates, memory=memory, now=now)
+    first = compiled(memory, held)
     memory = remember(memory, old, first, now)
-    snapshot = compile_snapshot(settings, number=number, certificates=wanted.certificates, memory=memory, now=now)
+    snapshot = compiled(memory, first.certificates)
     return Plan(
         wanted=attrs.evolve(wanted, memory=memory),
         settings=settings,

@@ -23,6 +23,7 @@ from ..sites import (
     RedirectMode,
     Scheme,
     Selection,
+    ServerCertificate,
     Site,
     Snapshot,
     Timeouts,
@@ -40,6 +41,8 @@ RAMP: Final = (300, 3600, 86400, 2592000, 31556926)
 
 LARGEST_FILE: Final = 1024 * 1024
 
+_NOTHING: Final[Mapping[str, ServerCertificate]] = {}
+
 
 def compile_snapshot(
     settings: Settings,
@@ -48,6 +51,7 @@ def compile_snapshot(
     certificates: Mapping[str, StoredCertificate],
     memory: Mapping[str, SiteMemory],
     now: float,
+    before: Mapping[str, ServerCertificate] = _NOTHING,
 ) -> Snapshot:
     """
     Build what the data plane serves.
@@ -56,6 +60,8 @@ def compile_snapshot(
     @param certificates: everything that serves, by name, watched files included.
     @param memory: by site name.
     @param now: Unix time; a promise to browsers that ended before is not kept up.
+    @param before: the certificates of another snapshot.  It becomes this one's, too, if it holds the same, so that what
+        was made of it (an index of thousands of names) is of use again.
 
     @raise Problem: C{invalid-settings}: something that the settings name is not there, or a file of an upstream
         cannot be used; with every such error at once.
@@ -70,10 +76,18 @@ def compile_snapshot(
         bindings=tuple(_binding(binding, certificates) for binding in settings.bindings),
         sites=tuple(_site(site, memory.get(site.name, SiteMemory()), now) for site in settings.sites),
         upstreams=upstreams,
-        certificates={name: stored.certificate for name, stored in certificates.items()},
+        certificates=_served(certificates, before),
         timeouts=Timeouts(**settings.timeouts.model_dump()),
         limits=Limits(**settings.limits.model_dump()),
     )
+
+
+def _served(
+    certificates: Mapping[str, StoredCertificate], before: Mapping[str, ServerCertificate]
+) -> Mapping[str, ServerCertificate]:
+    made = {name: stored.certificate for name, stored in certificates.items()}
+    same = made.keys() == before.keys() and all(before[name] is one for name, one in made.items())
+    return before if same else made
 
 
 def ramp_steps(goal: int) -> tuple[int, ...]:

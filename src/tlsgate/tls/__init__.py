@@ -11,7 +11,7 @@ Reading a handshake touches no disk; certificates are swapped by one assignment 
 from ._client_hello import LONGEST, ClientHello, Peeked, read_client_hello
 from ._context import ACME_TLS, PROFILES, CertificateRefused, challenge_context, check_taken, server_context
 from ._names import is_address, matches, normalise, wildcard_for
-from ._selector import CertificateSelector, Choice, Rule
+from ._selector import CertificateSelector, Choice, Rule, by_name
 from ._terminator import UNRECOGNIZED_NAME_ALERT, Terminator
 from ._upstream import client_connection, client_context, verify_upstream
 
@@ -27,6 +27,7 @@ __all__ = [
     "Peeked",
     "Rule",
     "Terminator",
+    "by_name",
     "challenge_context",
     "check_taken",
     "client_connection",

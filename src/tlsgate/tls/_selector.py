@@ -16,7 +16,7 @@ however long the old one would have lived.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal, TypeAlias
 
@@ -27,7 +27,7 @@ from ..sites import ServerCertificate
 from ._context import CertificateRefused, server_context
 from ._names import normalise, wildcard_for
 
-__all__ = ["CertificateSelector", "Choice", "Rule"]
+__all__ = ["CertificateSelector", "Choice", "Rule", "by_name"]
 
 Rule: TypeAlias = Literal["exact", "wildcard", "default", "refused"]
 
@@ -136,10 +136,7 @@ class CertificateSelector:
         self.default = default
         self.strict = strict
         self._clock = clock
-        if replacing is not None and replacing.certificates is certificates:
-            self._by_name: Mapping[str, Sequence[ServerCertificate]] = replacing._by_name
-        else:
-            self._by_name = _index(certificates)
+        self._by_name = by_name(certificates)
         if (
             replacing is not None
             and (replacing._contexts.profile, replacing._contexts.alpn) == (profile, tuple(alpn))
@@ -242,15 +239,26 @@ class CertificateSelector:
         return (default,), "default"
 
 
-def _index(certificates: Mapping[str, ServerCertificate]) -> dict[str, list[ServerCertificate]]:
+def by_name(certificates: Mapping[str, ServerCertificate]) -> Mapping[str, Sequence[ServerCertificate]]:
     """
     The certificates by the names they hold.
+
+    @param certificates: never changed afterwards; what is made of it is kept for as long as it is asked about, since
+        every binding and every site of a snapshot asks.
     """
-    by_name: dict[str, list[ServerCertificate]] = {}
+    for held, index in tuple(_indexes):
+        if held is certificates:
+            return index
+    made: dict[str, list[ServerCertificate]] = {}
     for certificate in certificates.values():
         for name in certificate.names:
-            by_name.setdefault(name, []).append(certificate)
-    return by_name
+            made.setdefault(name, []).append(certificate)
+    _indexes.appendleft((certificates, made))
+    return made
+
+
+# Of what is served, what is to be served, and one to spare.
+_indexes: deque[tuple[Mapping[str, ServerCertificate], Mapping[str, Sequence[ServerCertificate]]]] = deque(maxlen=3)
 
 
 def _within_dates(certificate: ServerCertificate, now: float) -> bool:

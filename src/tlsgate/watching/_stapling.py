@@ -5,7 +5,7 @@ longer sent once they end.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -13,6 +13,7 @@ from twisted.logger import Logger
 
 from ..certificates import OCSPRefused, Question, Response, question_of, read_response
 from ..problems import Finding, Problem, Severity
+from ..sites import ServerCertificate
 
 if TYPE_CHECKING:
     from ..changes import Changes
@@ -57,13 +58,15 @@ class Stapling:
 
     _log = Logger()
 
-    def __init__(self, *, wall: Callable[[], float], fetch: Fetch) -> None:
+    def __init__(self, *, wall: Callable[[], float], fetch: Fetch, in_thread: Callable[..., Awaitable[Any]]) -> None:
         """
         @param wall: Unix time.
+        @param in_thread: runs what blocks.
         @param fetch: sends a request (DER) to a URL and gives what came back; see L{fetch_over_http}.
         """
         self._wall = wall
         self._fetch = fetch
+        self._in_thread = in_thread
         self._held: dict[str, _Held] = {}
         self._published: dict[str, bytes] = {}
         self._running = False
@@ -79,11 +82,7 @@ class Stapling:
             return
         self._running = True
         try:
-            certificates = changes.snapshot.certificates
-            self._held = {
-                each.fingerprint: self._held.get(each.fingerprint) or _Held(name, question_of(each))
-                for name, each in certificates.items()
-            }
+            self._held = await self._in_thread(self._look, changes.snapshot.certificates)
             now = self._wall()
             due = [held for held in self._held.values() if held.question is not None and held.next <= now]
             for held in due[:MOST]:
@@ -91,6 +90,15 @@ class Stapling:
             await self._publish(changes)
         finally:
             self._running = False
+
+    def _look(self, certificates: Mapping[str, ServerCertificate]) -> dict[str, _Held]:
+        """
+        What is known of each certificate; new ones are parsed, which takes seconds where there are thousands.
+        """
+        return {
+            each.fingerprint: self._held.get(each.fingerprint) or _Held(name, question_of(each))
+            for name, each in certificates.items()
+        }
 
     async def _ask(self, held: _Held) -> None:
         assert held.question is not None

@@ -129,7 +129,7 @@ def make_watching(
         ),
         served=ServedWatch(ports=ports, in_thread=in_thread, wall=wall),
         staged=StagedSwaps(state, publish=publish, wall=wall),
-        stapling=Stapling(wall=wall, fetch=fetch_over_http(reactor)),
+        stapling=Stapling(wall=wall, fetch=fetch_over_http(reactor), in_thread=in_thread),
         states=StateWatch(publish=publish, wall=wall),
         clock=reactor,
     )

@@ -117,8 +117,10 @@ class Worker:
         for (name, endpoint), descriptor in zip(bindings, descriptors, strict=True):
             # The supervisor lets all of them listen before it lets anybody commit.
             self._passed[name] = ListeningSocket.from_descriptor(descriptor, endpoint, listens=False)
-        known = {**self._certificates, **fresh}
-        self._certificates = {name: known[name] for name in names}
+        if fresh or len(names) != len(self._certificates):
+            # Else it is the same mapping as before, and what was made of it is used again.
+            known = {**self._certificates, **fresh}
+            self._certificates = {name: known[name] for name in names}
         snapshot = attrs.evolve(bare, certificates=self._certificates)
         try:
             self._prepared[token] = await self._serving().prepare(snapshot)
