@@ -25,7 +25,16 @@ from twisted.python.components import Componentized
 from twisted.python.failure import Failure
 
 from .acme import Acme, make_acme
-from .admin import Admin, Events, acme_operations, listen_on_socket, listen_with_tls, make_admin
+from .admin import (
+    Admin,
+    AdminTLS,
+    Events,
+    acme_operations,
+    admin_names,
+    listen_on_socket,
+    listen_with_tls,
+    make_admin,
+)
 from .alerts import Alerts, make_alerts
 from .application_log import ApplicationLog
 from .certificates import LocalAuthority
@@ -96,6 +105,7 @@ class GateService(Service):
         self._alerts: Alerts | None = None
         self._acme: Acme | None = None
         self._admin: Admin | None = None
+        self._admin_tls: AdminTLS | None = None
         self._ready = False
         self._tick_call: Any = None
 
@@ -248,7 +258,11 @@ class GateService(Service):
             ready=lambda: self._ready,
             wall=time.time,
             base=self._admin_url,
-            standing=lambda: (*plane.findings(), *watching.findings(), *self._alert_findings(), *acme.findings()),
+            names=admin_names(),
+            standing=lambda: (
+                *(*plane.findings(), *watching.findings(), *self._alert_findings(), *acme.findings()),
+                *(() if self._admin_tls is None else self._admin_tls.findings()),
+            ),
             orders=acme.results,
             served=watching.served.not_after,
             broken_files=lambda: tuple(watching.files.broken),
@@ -260,8 +274,12 @@ class GateService(Service):
         options = self._options
         self._ports.append(listen_on_socket(self._reactor, options.state, admin.site))
         authority = await self._in_thread(LocalAuthority.load_or_create, options.state)
-        if options.admin_endpoint is not None:
-            self._ports.append(await listen_with_tls(self._reactor, options.admin_endpoint, admin.site, authority))
+        if options.admin_endpoint is None:
+            return
+        changes = admin.control.changes
+        self._admin_tls = tls = AdminTLS(authority, lambda: changes.effective.admin, wall=time.time)
+        changes.subscribe(lambda event: tls.refresh())
+        self._ports.append(await listen_with_tls(self._reactor, options.admin_endpoint, admin.site, tls))
 
     def _admin_url(self) -> str:
         for port in self._ports:
@@ -305,7 +323,12 @@ class GateService(Service):
         self._tick_call = self._reactor.callLater(TICK, self._tick)
         assert self._changes is not None
         self._background(self._changes.tick(), "what only time changes")
+        self._refresh_admin()
         self._manager.status(self._status())
+
+    def _refresh_admin(self) -> None:
+        if self._admin_tls is not None:
+            self._admin_tls.refresh()
 
     def _background(self, coroutine: Coroutine[Any, Any, Any], what: str) -> None:
         running = Deferred.fromCoroutine(coroutine)
@@ -359,6 +382,7 @@ class GateService(Service):
         else:
             self._options = options
             self._follow_log_settings()
+            self._refresh_admin()
             last_change.successful, last_change.succeeded_at = True, time.time()
             _log.info("The settings were read again and are served")
         finally:

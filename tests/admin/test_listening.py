@@ -5,6 +5,7 @@ The listeners, on real sockets of this machine.
 import shutil
 import socket
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.ssl import Certificate, optionsForClientTLS, trustRootFromCertificates
 from twisted.trial.unittest import TestCase
 
-from tlsgate.admin import admin_names, listen_on_socket, listen_with_tls
+from tlsgate.admin import AdminTLS, admin_names, listen_on_socket, listen_with_tls
 from tlsgate.admin._web import AdminSite
 from tlsgate.certificates import LocalAuthority
 
@@ -68,7 +69,8 @@ class ListeningTests(TestCase):
         A client that trusts the local CA reaches the API under localhost.
         """
         authority = LocalAuthority.load_or_create(self.folder)
-        port: Any = await listen_with_tls(self.reactor, "tcp:0:interface=127.0.0.1", self.site, authority)
+        tls = AdminTLS(authority, wall=time.time)
+        port: Any = await listen_with_tls(self.reactor, "tcp:0:interface=127.0.0.1", self.site, tls)
         self.addCleanup(port.stopListening)
         trust = trustRootFromCertificates([Certificate.loadPEM((self.folder / "admin-ca.pem").read_bytes())])
         plain = HostnameEndpoint(self.reactor, "127.0.0.1", port.getHost().port)

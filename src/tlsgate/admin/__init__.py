@@ -6,6 +6,7 @@ function of L{_api}, declared in L{_operations}'s registry → L{_changing} for 
 keeps web pages away, L{_auth} and L{_tokens} know who asks, L{_audit} remembers it.  L{openapi} describes it all.
 """
 
+from ._admin_tls import AdminTLS, admin_names
 from ._api._acme import acme_operations
 from ._audit import AuditLog
 from ._auth import Peer, Principal
@@ -13,7 +14,7 @@ from ._changing import change_request, changed, make_change
 from ._composition import Admin, make_admin
 from ._control import Control
 from ._events import Event, Events
-from ._listening import ADMIN_SOCKET, admin_names, listen_on_socket, listen_with_tls
+from ._listening import ADMIN_SOCKET, listen_on_socket, listen_with_tls
 from ._operations import Answer, Body, Call, Operation, Operations, Parameter
 from ._tokens import Permission, SetupToken, Token, Tokens
 from .openapi import openapi_document
@@ -21,6 +22,7 @@ from .openapi import openapi_document
 __all__ = [
     "ADMIN_SOCKET",
     "Admin",
+    "AdminTLS",
     "Answer",
     "AuditLog",
     "Body",

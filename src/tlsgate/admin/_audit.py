@@ -56,6 +56,7 @@ class AuditRecord:
 
     @ivar author: a token's name, C{local:USER}, or C{-} for somebody unknown.
     @ivar peer: the address they came from.
+    @ivar certificate: subject of the client certificate that they showed; empty for none.
     @ivar path: of the request, without its query.
     @ivar generation: the one that was made; 0 for none.
     @ivar code: of the problem; empty for what was done.
@@ -70,6 +71,7 @@ class AuditRecord:
     generation: int = 0
     code: str = ""
     detail: str = ""
+    certificate: str = ""
 
     def as_json(self, now: float) -> dict[str, Any]:
         """
@@ -79,6 +81,7 @@ class AuditRecord:
             "time": rfc3339(now),
             "author": _clean(self.author),
             "peer": self.peer,
+            "certificate": _clean(self.certificate),
             "method": _clean(self.method),
             "path": _clean(self.path),
             "status": self.status,

@@ -30,6 +30,7 @@ class Peer:
     @ivar local_address: the address it connected to; empty for the UNIX socket.
     @ivar local_port: the port it connected to.
     @ivar connected_at: when, monotonic seconds.
+    @ivar certificate: subject of the client certificate that was verified; empty for none.
     """
 
     address: str
@@ -37,6 +38,7 @@ class Peer:
     local_address: str = ""
     local_port: int = 0
     connected_at: float = 0.0
+    certificate: str = ""
 
     @property
     def is_unix(self) -> bool:

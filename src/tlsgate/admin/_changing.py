@@ -11,6 +11,7 @@ from ..changes import ChangeRequest, Outcome
 from ..interfaces import ApplyFailed
 from ..problems import Finding, Problem
 from ..settings import Document, Draft, validate_document
+from ._admin_access import check_admin_access
 from ._audit import rfc3339
 from ._operations import Answer, Call
 from ._script import script_of
@@ -43,6 +44,7 @@ async def make_change(call: Call, edit: Callable[[Draft], None]) -> Outcome:
     def edit_and_check(draft: Draft) -> None:
         edit(draft)
         _check_shape(draft.document)
+        check_admin_access(call, draft.document)
 
     try:
         outcome = await call.control.changes.apply(change_request(call), edit_and_check)

@@ -137,7 +137,9 @@ def make_admin(
     )
     control.last_change.succeeded_at = wall()
     changes.subscribe(lambda event: _tell(control, event))
-    service = AdminService(operations, control, authenticator, Guard(names), load_pages())
+    service = AdminService(
+        operations, control, authenticator, Guard(names, lambda: changes.effective.admin.names), load_pages()
+    )
     traffic = LoopingCall(_publish_traffic, control, PlainHTTPFeed(), UpstreamFeed())
     traffic.clock = reactor
     traffic.start(TRAFFIC_INTERVAL, now=False)

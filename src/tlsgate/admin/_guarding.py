@@ -8,7 +8,7 @@ sites with an Origin of its own.  Both say so themselves.  A UNIX socket cannot 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address
 from typing import Final
 
@@ -28,11 +28,13 @@ class Guard:
     Knows under which names the listener may be asked for.
     """
 
-    def __init__(self, names: Iterable[str] = ()) -> None:
+    def __init__(self, names: Iterable[str] = (), more: Callable[[], Iterable[str]] = tuple) -> None:
         """
-        @param names: more names of this listener: the machine's, and those of the settings.
+        @param names: of this listener beside C{localhost}: the machine's.
+        @param more: those that the settings add, asked for with each request.
         """
         self.names = frozenset(_canonical(name) for name in names) | {"localhost"}
+        self._more = more
 
     def check(self, method: str, peer: Peer, hosts: tuple[str, ...], origins: tuple[str, ...]) -> None:
         """
@@ -44,7 +46,7 @@ class Guard:
         if not peer.is_unix and not (len(hosts) == 1 and self._is_ours(hosts[0], peer)):
             raise Problem(
                 "host-refused",
-                "The Host field does not name this listener; use its address, or add the name to the settings.",
+                "The Host field does not name this listener; use its address, or add the name to the setting admin.names.",
             )
         if method in SAFE_METHODS or not origins:
             return
@@ -57,7 +59,7 @@ class Guard:
         if match is None:
             return False
         name = _canonical(match[1] or match[2])
-        if name in self.names or name == _canonical(peer.local_address):
+        if name in self.names or name in (_canonical(peer.local_address), *map(_canonical, self._more())):
             return True
         try:
             return ip_address(name).is_loopback

@@ -244,6 +244,7 @@ def _audit(call: Call, status: int, *, generation: int = 0, code: str = "", deta
         AuditRecord(
             author=call.principal.name,
             peer=call.peer.address,
+            certificate=call.peer.certificate,
             method=call.method,
             path=call.path,
             status=status,

@@ -244,6 +244,7 @@ class AdminService:
             AuditRecord(
                 author=trail.principal.name,
                 peer=received.peer.address,
+                certificate=received.peer.certificate,
                 method=received.method,
                 path=received.path.decode("latin-1"),
                 status=status,

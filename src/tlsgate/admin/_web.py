@@ -17,9 +17,10 @@ from io import BytesIO
 from time import time
 from typing import Any, Final
 
+import attrs
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime, ISSLTransport
 from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -180,7 +181,7 @@ class AdminRequest(server.Request):
                 for name, values in self.requestHeaders.getAllRawHeaders()
             },
             content=b"" if self._content is None else self._content.getvalue(),
-            peer=self.channel.peer,
+            peer=self.channel.known_peer(),
         )
 
     def _left(self, reason: Failure) -> None:
@@ -260,6 +261,18 @@ class AdminChannel(http.HTTPChannel):
         if isinstance(there, (IPv4Address, IPv6Address)):
             return Peer(address=there.host, local_address=here.host, local_port=here.port, connected_at=connected_at)
         return Peer(address="unix", user=self.site.user_of(self.transport), connected_at=connected_at)
+
+    def known_peer(self) -> Peer:
+        """
+        Who is at the other end, with the certificate that the handshake verified; before a request there was none.
+        """
+        tls: Any = ISSLTransport(self.transport, None)
+        if tls is not None and not self.peer.certificate:
+            certificate = tls.getPeerCertificate()
+            if certificate is not None:
+                subject = certificate.to_cryptography().subject.rfc4514_string()
+                self.peer = attrs.evolve(self.peer, certificate=subject or "without a subject")
+        return self.peer
 
     def _allow(self, seconds: float) -> None:
         self._end_deadline()

@@ -48,6 +48,22 @@ __all__ = ["command", "main"]
     metavar="FILE",
     help="The CA to trust for --url. [default: admin-ca.pem of the state folder, else the system's]",
 )
+@click.option(
+    "--client-certificate",
+    envvar="TLSGATE_CLIENT_CERTIFICATE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="For --url, where the gate asks for a client certificate: PEM, with its chain.",
+)
+@click.option(
+    "--client-key",
+    envvar="TLSGATE_CLIENT_KEY",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="The key of that certificate. [default: it is in the same file]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the API's own JSON.")
 @click.pass_context
 def command(context: click.Context, /, *, token_file: Any, **options: Any) -> None:

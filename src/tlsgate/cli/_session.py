@@ -86,6 +86,8 @@ class Session:
     @ivar state: the state folder.
     @ivar url: of the admin API; empty for the socket in the state folder.
     @ivar cacert: PEM file with the CA to trust; C{None} for the state folder's if there is one, else the system's.
+    @ivar client_certificate: PEM file to show to the gate, where it asks for one; C{client_key} its key, C{None} if that
+        is in the same file.
     @ivar as_json: print the API's documents.
     @ivar perform: runs work with a client; the default starts the reactor, once in a process.
     """
@@ -94,6 +96,8 @@ class Session:
     url: str = ""
     token: str = attrs.field(default="", repr=False)
     cacert: Path | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
     as_json: bool = False
     perform: Callable[[Session, Callable[[AdminClient], Awaitable[Any]]], Any] | None = None
 
@@ -127,8 +131,9 @@ class Session:
                 raise Unreachable(f"There is no {path}.")
             return AdminClient.over_socket(reactor, path)
         try:
-            trusted = self._trusted()
-            return AdminClient.over_https(reactor, self.url, token=self.token or None, trusted=trusted)
+            return AdminClient.over_https(
+                reactor, self.url, token=self.token or None, trusted=self._trusted(), identity=self._identity()
+            )
         except (ValueError, OSError) as error:
             raise click.UsageError(str(error)) from error
 
@@ -137,6 +142,10 @@ class Session:
             return self.cacert.read_bytes()
         local = self.state / "admin-ca.pem"
         return local.read_bytes() if local.exists() else None
+
+    def _identity(self) -> bytes | None:
+        files = [file for file in (self.client_certificate, self.client_key) if file is not None]
+        return b"\n".join(file.read_bytes() for file in files) if files else None
 
     def tell(self, document: Any, show: Callable[[Any], None]) -> None:
         """

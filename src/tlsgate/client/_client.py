@@ -54,7 +54,13 @@ class AdminClient:
 
     @classmethod
     def over_https(
-        cls, reactor: Any, url: str, *, token: str | None = None, trusted: bytes | None = None
+        cls,
+        reactor: Any,
+        url: str,
+        *,
+        token: str | None = None,
+        trusted: bytes | None = None,
+        identity: bytes | None = None,
     ) -> AdminClient:
         """
         A client over HTTPS.
@@ -62,10 +68,11 @@ class AdminClient:
         @param url: as C{https://127.0.0.1:8444}.
         @param trusted: PEM certificates of the CAs to trust, such as the content of C{STATE/admin-ca.pem}; C{None} for
             the system's.
+        @param identity: client certificate, its chain and its key, PEM, where the gate asks for one.
 
-        @raise ValueError: the URL is not https, or C{trusted} holds no certificate.
+        @raise ValueError: the URL is not https, C{trusted} holds no certificate, or C{identity} no usable one.
         """
-        return cls(https_agent(reactor, url, trusted), url, reactor=reactor, token=token)
+        return cls(https_agent(reactor, url, trusted, identity), url, reactor=reactor, token=token)
 
     # -- any call
 

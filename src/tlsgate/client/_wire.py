@@ -12,12 +12,20 @@ from typing import Any, Final
 from uuid import uuid4
 
 import treq
+from OpenSSL import SSL, crypto
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.endpoints import UNIXClientEndpoint
-from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
+from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError, VerifyError
 from twisted.internet.error import TimeoutError as ConnectTimeout
 from twisted.internet.interfaces import IConsumer, IStreamClientEndpoint
-from twisted.internet.ssl import Certificate, trustRootFromCertificates
+from twisted.internet.ssl import (
+    Certificate,
+    KeyPair,
+    PrivateCertificate,
+    optionsForClientTLS,
+    platformTrust,
+    trustRootFromCertificates,
+)
 from twisted.web.client import (
     URI,
     Agent,
@@ -27,7 +35,7 @@ from twisted.web.client import (
     ResponseFailed,
     ResponseNeverReceived,
 )
-from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IResponse
+from twisted.web.iweb import IAgent, IAgentEndpointFactory, IBodyProducer, IPolicyForHTTPS, IResponse
 from zope.interface import implementer
 
 __all__ = [
@@ -80,14 +88,15 @@ def socket_agent(reactor: Any, path: Path) -> IAgent:
     return agent
 
 
-def https_agent(reactor: Any, url: str, trusted: bytes | None) -> IAgent:
+def https_agent(reactor: Any, url: str, trusted: bytes | None, identity: bytes | None = None) -> IAgent:
     """
     Makes requests over HTTPS, certificates verified.
 
     @param url: where to; only checked.
     @param trusted: PEM certificates of the CAs to trust; C{None} for the system's.
+    @param identity: client certificate, its chain and its key, PEM; C{None} for none.
 
-    @raise ValueError: the URL is not https, or C{trusted} holds no certificate.
+    @raise ValueError: the URL is not https, or C{trusted} or C{identity} does not hold what it should.
     """
     if not url.startswith("https://"):
         raise ValueError(f"{url} does not begin with https://")
@@ -97,8 +106,42 @@ def https_agent(reactor: Any, url: str, trusted: bytes | None) -> IAgent:
         if not found:
             raise ValueError("there is no PEM certificate to trust")
         root = trustRootFromCertificates(found)  # type: ignore[no-untyped-call]  # Twisted has no types here
-    policy = BrowserLikePolicyForHTTPS(root)  # type: ignore[no-untyped-call]  # twisted.web has no types here
+    policy: Any = BrowserLikePolicyForHTTPS(root)  # type: ignore[no-untyped-call]  # twisted.web has no types here
+    if identity is not None:
+        policy = _ShowingPolicy(root, identity)
     return Agent(reactor, policy, connectTimeout=CONNECT_TIMEOUT, pool=_pool(reactor))  # type: ignore[no-untyped-call]  # twisted.web has no types here
+
+
+@implementer(IPolicyForHTTPS)
+class _ShowingPolicy:
+    """
+    Verifies the server, and shows it a certificate.
+    """
+
+    def __init__(self, root: Any, identity: bytes) -> None:
+        """
+        @raise ValueError: there is no certificate and key that fit together.
+        """
+        self._root = platformTrust() if root is None else root  # type: ignore[no-untyped-call]  # Twisted has no types here
+        try:
+            leaf, *chain = [Certificate.loadPEM(pem) for pem in CERTIFICATE.findall(identity)]
+            key = KeyPair.load(identity, crypto.FILETYPE_PEM)
+            self._own = PrivateCertificate.fromCertificateAndKeyPair(leaf, key)  # type: ignore[no-untyped-call]  # likewise
+            self._chain = [certificate.original for certificate in chain]
+            self.creatorForNetloc(b"localhost", 443)
+        except (ValueError, TypeError, SSL.Error, crypto.Error, VerifyError) as error:
+            raise ValueError("the client certificate and its key are not PEM, or do not fit") from error
+
+    def creatorForNetloc(self, hostname: bytes, port: int) -> Any:
+        """
+        As L{IPolicyForHTTPS.creatorForNetloc}.
+        """
+        return optionsForClientTLS(
+            hostname.decode("ascii"),
+            trustRoot=self._root,
+            clientCertificate=self._own,
+            extraCertificateOptions={"extraCertChain": self._chain},
+        )
 
 
 def _pool(reactor: Any) -> HTTPConnectionPool:
@@ -199,4 +242,6 @@ def reason_of(error: BaseException) -> str:
     told = str(error)
     if "certificate verify failed" in told:
         return "its certificate is not trusted; name the CA with --cacert (STATE/admin-ca.pem on the gate's machine)."
+    if "alert certificate required" in told or "alert handshake failure" in told:
+        return "it wants a client certificate; name one with --client-certificate."
     return " ".join(told.split()) or type(error).__name__

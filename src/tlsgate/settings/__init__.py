@@ -18,7 +18,7 @@ from ._json import merge_patch, parse_json
 from ._options import GateOptions, OptionRefused, read_options
 from ._pins import Pins
 from ._private import write_private
-from ._schema import Settings
+from ._schema import AdminSettings, Settings
 from ._secrets import Secret, hide_secrets, keep_secrets
 from ._store import FileStore
 from ._toml import parse_toml, read_toml, sentences, to_toml
@@ -26,6 +26,7 @@ from ._validation import default_document, json_schema, validate_document
 
 __all__ = [
     "RAMP",
+    "AdminSettings",
     "Damaged",
     "Document",
     "Draft",

@@ -26,6 +26,7 @@ from ._values import (
 
 __all__ = [
     "ACMESettings",
+    "AdminSettings",
     "AlertSettings",
     "BindingSettings",
     "CertificateSettings",
@@ -309,6 +310,19 @@ class AlertSettings(_Table):
     """Its password."""
 
 
+class AdminSettings(_Table):
+    """
+    The listener of the admin API; where it listens is an option of the command.
+    """
+
+    names: Many[Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z0-9:][A-Za-z0-9.:-]*$")]] = ()
+    """More names under which it is asked for: they stand in its certificate, and are taken as Host."""
+    client_ca_file: PathText = ""
+    """PEM file with the CAs of client certificates, verified in the handshake; empty asks for none."""
+    client_certificate: Literal["required", "optional"] = "required"
+    """With client_ca_file: whether a client without a certificate is refused."""
+
+
 class TimeoutSettings(_Table):
     """
     All in seconds.  None limits the total time of an exchange.
@@ -404,6 +418,8 @@ class Settings(_Table):
     """Certificates from an ACME CA."""
     alerts: Annotated[AlertSettings, Field(default_factory=lambda: AlertSettings.model_validate({}))]
     """Webhook and mail."""
+    admin: AdminSettings = AdminSettings()
+    """The admin API's listener."""
     timeouts: TimeoutSettings = TimeoutSettings()
     """Of the data plane."""
     limits: LimitSettings = LimitSettings()

@@ -30,6 +30,7 @@ class AuditShown(Shown):
     generation: Count
     code: str
     detail: str
+    certificate: str = ""
 
 
 class AuditPage(Shown):
