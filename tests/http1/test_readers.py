@@ -555,3 +555,17 @@ def test_where_a_head_begins() -> None:
         reader.receive_data(byte)
         assert reader.next_event() is None
         assert reader.head_begun is begun
+
+
+def test_nothing_is_held_after_the_end() -> None:
+    """
+    Neither bytes nor fields.
+    """
+    reader = RequestReader(LIMITS)
+    reader.receive_data(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET")
+    head = reader.next_event()
+    reader.forget()
+    assert reader.buffered == 0
+    reader.receive_data(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    other = reader.next_event()
+    assert other.fields is not head.fields  # type: ignore[union-attr]  # both are heads

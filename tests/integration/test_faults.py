@@ -575,3 +575,93 @@ def test_memory_is_bounded(gate: GateProcess, stage: Stage) -> None:
     writer.close()
     assert max(moved.values()) < size
     assert grown < 2 << 20
+
+
+FLOODS = {
+    # Content that is all frame: the sizes' extensions go nowhere.
+    "extensions": (
+        b"PUT / HTTP/1.1\r\nHost: raw\r\nTransfer-Encoding: chunked\r\n\r\n",
+        (b"1;" + b"x" * 4000 + b"\r\nx\r\n") * 16,
+    ),
+    # Requests that wait for the first one's answer.
+    "pipelined": (GET, b"GET / HTTP/1.1\r\nHost: raw\r\n\r\n" * 2000),
+    # Trailers without an end.
+    "trailers": (
+        b"PUT / HTTP/1.1\r\nHost: raw\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+        b"X: y\r\n" * 10_000,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+def test_floods(gate: GateProcess, stage: Stage, kind: str) -> None:
+    """
+    However much a client sends that is no content, next to nothing of it is held.
+    """
+    assert gate.process is not None
+    pid = gate.process.pid
+    over = threading.Event()
+
+    def script(connection: socket.socket, number: int) -> None:
+        connection.settimeout(0.1)
+        while not over.is_set():
+            with contextlib.suppress(TimeoutError):
+                if not connection.recv(65536):
+                    return
+
+    stage.play(script)
+    before = resident(pid)
+    first, flood = FLOODS[kind]
+    with connect(gate.http) as client:
+        client.sendall(first)
+        client.settimeout(0.5)
+        with contextlib.suppress(OSError):
+            for _ in range((32 << 20) // len(flood)):
+                client.sendall(flood)
+        grown = resident(pid) - before
+    over.set()
+    assert grown < 3 << 20
+
+
+def test_heads_that_are_never_complete(gate: GateProcess) -> None:
+    """
+    Of hundreds of clients, each with almost as long a head as is allowed: what they hold is bounded by that, and given back.
+    """
+    assert gate.process is not None
+    pid = gate.process.pid
+    clients, size = 300, 60_000
+    head = b"GET / HTTP/1.1\r\nHost: raw\r\nX: " + b"x" * size
+    memory, descriptors_before, grown = resident(pid), descriptors(pid), []
+    for _ in range(2):
+        crowd = [connect(gate.http) for _ in range(clients)]
+        for begin in range(0, len(head), 20_000):
+            for client in crowd:
+                client.sendall(head[begin : begin + 20_000])
+        assert gate.get("/beside").status == 200
+        grown.append(resident(pid) - memory)
+        for client in crowd:
+            client.close()
+        assert until(lambda: descriptors(pid) <= descriptors_before + 2)
+    assert grown[0] < clients * (size + 40_000)
+    assert grown[1] < grown[0] + (4 << 20)
+
+
+def test_a_full_disk_under_the_access_log(start_gate, origin: Origin) -> None:
+    """
+    Requests are answered all the same; the lines that are lost are counted, and so is nothing else.
+    """
+    gate = start_gate(origin.url, options=["--access-log", "/dev/full"])
+    with gate.connection() as kept:
+        for _ in range(50):
+            kept.request("GET", "/a")
+            answer = kept.getresponse()
+            assert (answer.status, bool(answer.read())) == (200, True)
+    lost = re.compile(rb"^tlsgate_access_log_dropped_total(?:{[^}]*})? (\d+)", re.MULTILINE)
+    counted = []
+
+    def all_counted() -> bool:
+        counted[:] = [int(float(number)) for number in lost.findall(gate.call("GET", "/metrics").content)]
+        return sum(counted) >= 50
+
+    assert until(all_counted), counted
+    assert sum(counted) == 50

@@ -152,6 +152,8 @@ class Channel(Protocol):
         """
         self.deadline = 0
         self._closing = True
+        # Deadlines may list a cleared channel for seconds, and a head that was begun may be large.
+        self.reader.forget()
         if self.tunnel is not None:
             self.tunnel.downstream_lost()
         self._client_gone()

@@ -116,6 +116,13 @@ class _Reader:
         rest, self._buffer = self._buffer, b""
         return rest
 
+    def forget(self) -> None:
+        """
+        Hold no byte any more: the connection is over, however long somebody still has a reference.
+        """
+        self._buffer = b""
+        self._fields = None
+
     def _parse_fields(self, raw: bytes) -> Fields:
         fields = parse_fields(raw, self._limits.field_lines)
         self._fields = fields if len(raw) <= _KEPT else None

@@ -231,6 +231,7 @@ class UpstreamConnection(TwistedProtocol):
         self.pool.forget(self)
         borrower, self.borrower = self.borrower, None
         self.deadline = 0
+        self._reader.forget()
         if borrower is not None:
             self.pool.lost(self)
             borrower.upstream_failed(UpstreamBroke("The upstream closed the connection too early."))
