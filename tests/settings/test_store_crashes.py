@@ -34,24 +34,31 @@ WRITES = (
 )
 
 
-def generation(number: int) -> Generation:
+def stored(name: str, content: int) -> StoredCertificate:
     certificate = ServerCertificate(
-        name="default",
-        chain=b"chain %d\n" % number * 50,
-        key=b"key %d\n" % number * 50,
+        name=name,
+        chain=b"chain %d\n" % content * 50,
+        key=b"key %d\n" % content * 50,
         names=("localhost",),
         not_before=0.0,
         not_after=1.0,
         key_type="ec-p256",
-        fingerprint=f"{number:064}",
+        fingerprint=f"{content:064}",
     )
+    return StoredCertificate(certificate=certificate, source="upload", added_at=0.0)
+
+
+def generation(number: int) -> Generation:
+    """
+    One certificate is another in each, so that its files are written; one is the same in all, so that they are shared.
+    """
     return Generation(
         number=number,
         parent=number - 1,
         time=float(number),
         author="a",
         document={"site": [{"name": str(number)}]},
-        certificates={"default": StoredCertificate(certificate=certificate, source="upload", added_at=0.0)},
+        certificates={"default": stored("default", number), "same": stored("same", 0)},
     )
 
 
@@ -66,10 +73,12 @@ class Failing(Filesystem):
     A disk whose Nth change goes wrong, and all later ones too if so wished.
 
     @ivar count: changes so far.
+    @ivar failed: the last one that went wrong.
     """
 
     def __init__(self, at: int, error: BaseException, *, ever_after: bool, after_it: bool) -> None:
         self.count = 0
+        self.failed = ""
         self.at = at
         self.error = error
         self.ever_after = ever_after
@@ -83,6 +92,8 @@ class Failing(Filesystem):
         def call(*args: Any) -> None:
             self.count += 1
             now = self.count == self.at or (self.ever_after and self.count > self.at)
+            if now:
+                self.failed = method.__name__
             if now and not (self.after_it and self.count == self.at):
                 raise self.error
             method(*args)
@@ -105,7 +116,7 @@ def seeded(folder: Path) -> Path:
 
 def whole(folder: Path) -> int:
     """
-    The number of the current generation, which is whole; and the next commit works.
+    The number of the current generation, which is whole, as are all that are listed; and the next commit works.
     """
     store = FileStore(folder)
     store.open()
@@ -113,6 +124,8 @@ def whole(folder: Path) -> int:
     number = 0 if current is None else current.number
     if current is not None:
         assert current == attrs.evolve(generation(number), parent=current.parent)
+    for each in store.numbers():
+        assert store.read(each).certificates == generation(each).certificates
     following = store.next_number()
     store.commit(number, attrs.evolve(generation(following), parent=number))
     assert store.current() is not None
@@ -121,16 +134,57 @@ def whole(folder: Path) -> int:
     return number
 
 
-def changes_of_a_commit(tmp_path: Path) -> int:
+def commit(store: FileStore, parent: int) -> None:
     """
-    How often a commit, and opening before it, changes the disk.
+    What a change asks of the store: the files that it does not touch are shared with the generation before.
+    """
+    store.open()
+    store.current()
+    store.commit(parent, generation(parent + 1))
+
+
+def tidy(store: FileStore) -> None:
+    """
+    What comes after a change: it is confirmed, and old generations are forgotten.
+    """
+    number = store.numbers()[-1]
+    store.confirm(number)
+    store.prune(1, 0.0, 0.0)
+
+
+def changes_of(tmp_path: Path, *, to_the_end: bool = False) -> int:
+    """
+    How often a commit changes the disk, and what comes after it if that is asked for.
     """
     disk = Failing(0, Killed(), ever_after=False, after_it=False)
     store = FileStore(seeded(tmp_path / "count"), disk)
-    store.open()
-    store.commit(1, generation(2))
+    commit(store, 1)
+    if to_the_end:
+        tidy(store)
     store.close()
+    shutil.rmtree(tmp_path / "count")
     return disk.count
+
+
+def test_a_commit_touches_the_disk_in_every_way(tmp_path: Path) -> None:
+    """
+    What follows in this file would prove little of a commit that writes everything anew, or that forgets nothing.
+    """
+    seen: list[str] = []
+
+    class Watched(Filesystem):
+        def __getattribute__(self, name: str) -> Any:
+            if name in WRITES:
+                seen.append(name)
+            return super().__getattribute__(name)
+
+    store = FileStore(seeded(tmp_path / "state"), Watched())
+    commit(store, 1)
+    tidy(store)
+    store.close()
+    assert set(WRITES) - set(seen) == {"set_mode"}
+    assert seen.count("share_file") == 2
+    assert store.numbers() == [2]
 
 
 @pytest.mark.parametrize("parent", [0, 1])
@@ -140,12 +194,12 @@ def test_killed_at_every_change(tmp_path: Path, parent: int, after_it: bool) -> 
     Whichever change of the disk is the last, the next start finds the old generation or the new one, whole.
     """
     found = set()
-    for at in range(1, changes_of_a_commit(tmp_path) + 6):
+    for at in range(1, changes_of(tmp_path, to_the_end=True) + 6):
         folder = seeded(tmp_path / f"state{at}") if parent else tmp_path / f"state{at}"
         store = FileStore(folder, Failing(at, Killed(), ever_after=True, after_it=after_it))
         try:
-            store.open()
-            store.commit(parent, generation(parent + 1))
+            commit(store, parent)
+            tidy(store)
         except Killed:
             pass
         store.close()
@@ -160,13 +214,12 @@ def test_an_error_at_every_change(tmp_path: Path, ever_after: bool, after_it: bo
     Whichever change of the disk fails, once or from then on, the commit is refused, the old generation stays current in
     this process, and the next start finds a whole one.
     """
-    for at in range(1, changes_of_a_commit(tmp_path) + 1):
+    for at in range(1, changes_of(tmp_path) + 1):
         folder = seeded(tmp_path / f"state{at}")
         disk = Failing(at, OSError(28, "No space left on device"), ever_after=ever_after, after_it=after_it)
         store = FileStore(folder, disk)
-        store.open()
         try:
-            store.commit(1, generation(2))
+            commit(store, 1)
         except Problem as problem:
             assert problem.code == "storage-failed"
             assert store.current() == generation(1)
@@ -177,23 +230,52 @@ def test_an_error_at_every_change(tmp_path: Path, ever_after: bool, after_it: bo
             assert store.numbers()[-1] == following
             assert store.read(following).parent == 1
         else:
-            pytest.fail(f"change {at} failed and nobody noticed")
+            # A file that cannot be shared is written.
+            assert disk.failed == "share_file", f"change {at} failed and nobody noticed"
+            following = 2
         store.close()
         assert whole(folder) == following
+
+
+@pytest.mark.parametrize("after_it", [False, True])
+def test_an_error_at_every_change_of_what_comes_after(tmp_path: Path, after_it: bool) -> None:
+    """
+    A disk that fails while a generation is confirmed or old ones are forgotten is told of, what is listed is whole, and
+    the next time does what is left.
+    """
+    first = changes_of(tmp_path) + 1
+    for at in range(first, changes_of(tmp_path, to_the_end=True) + 1):
+        folder = seeded(tmp_path / f"state{at}")
+        store = FileStore(folder, Failing(at, OSError(5, "Input/output error"), ever_after=False, after_it=after_it))
+        commit(store, 1)
+        with pytest.raises(Problem) as refused:
+            tidy(store)
+        assert refused.value.code == "storage-failed"
+        assert [store.read(number) for number in store.numbers()][-1] == generation(2)
+        tidy(store)
+        assert store.confirmed(2)
+        assert store.numbers() == [2]
+        store.close()
+        assert whole(folder) == 2
 
 
 def test_an_error_once_leaves_nothing(tmp_path: Path) -> None:
     """
     After a refused commit on a disk that works again at once, the folder is as it was.
     """
-    for at in range(1, changes_of_a_commit(tmp_path) + 1):
+    for at in range(1, changes_of(tmp_path) + 1):
         folder = seeded(tmp_path / f"state{at}")
         before = sorted(map(str, folder.rglob("*")))
-        store = FileStore(folder, Failing(at, OSError(5, "Input/output error"), ever_after=False, after_it=False))
-        store.open()
-        with pytest.raises(Problem):
-            store.commit(1, generation(2))
-        store.close()
+        disk = Failing(at, OSError(5, "Input/output error"), ever_after=False, after_it=False)
+        store = FileStore(folder, disk)
+        try:
+            commit(store, 1)
+        except Problem:
+            store.close()
+        else:
+            assert disk.failed == "share_file"
+            store.close()
+            continue
         assert sorted(map(str, folder.rglob("*"))) == before
 
 
@@ -203,6 +285,7 @@ class Journal(Filesystem):
 
     @ivar undo: for each entry made since its folder was synced, in order: the folder, and what takes it back.
     @ivar dirty: files whose content is not durable.
+    @ivar attic: where removed files are kept, so that they can come back.
     """
 
     def __init__(self, attic: Path) -> None:
@@ -238,6 +321,15 @@ class Journal(Filesystem):
                 new.symlink_to(replaced)
 
         self.undo.append((new.parent, back))
+
+    def remove_file(self, path: Path) -> None:
+        kept = self.attic / f"{len(list(self.attic.iterdir()))}"
+        path.rename(kept)
+        self.undo.append((path.parent, lambda: kept.rename(path) and None))
+
+    def remove_folder(self, path: Path) -> None:
+        super().remove_folder(path)
+        self.undo.append((path.parent, lambda: path.mkdir(0o700)))
 
     def sync(self, path: Path) -> None:
         super().sync(path)
@@ -283,18 +375,20 @@ def test_power_cut_at_every_change(tmp_path: Path) -> None:
     Whenever the power goes, and however much of what was not synced is lost, a whole generation is found; and once a
     commit has returned it is the new one.
     """
-    total = changes_of_a_commit(tmp_path)
+    total = changes_of(tmp_path, to_the_end=True)
     found = set()
     for at in range(total + 1):
         for kept in range(8):
             folder = seeded(tmp_path / f"state{at}-{kept}")
-            disk = PoweredOff(tmp_path, at)
+            attic = tmp_path / f"attic{at}-{kept}"
+            attic.mkdir()
+            disk = PoweredOff(attic, at)
             store = FileStore(folder, disk)
             done = False
             try:
-                store.open()
-                store.commit(1, generation(2))
+                commit(store, 1)
                 done = True
+                tidy(store)
             except Killed:
                 pass
             store.close()
@@ -320,8 +414,11 @@ from tlsgate.settings._store import FileStore
 store = FileStore(pathlib.Path(sys.argv[1]))
 generation = pickle.loads(pathlib.Path(sys.argv[2]).read_bytes())
 store.open()
+store.current()
 os.access("/begin-of-commit", os.F_OK)
 store.commit(1, generation)
+store.confirm(2)
+store.prune(1, 0.0, 0.0)
 os.access("/end-of-commit", os.F_OK)
 """
 
@@ -343,6 +440,8 @@ TELLING = frozenset(
         "rename",
         "renameat",
         "renameat2",
+        "link",
+        "linkat",
         "symlink",
         "symlinkat",
         "unlink",
@@ -369,7 +468,8 @@ def _traced(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 def test_killed_at_every_system_call(tmp_path: Path) -> None:
     """
-    A process that is killed at any system call of a commit leaves the old generation or the new one, whole.
+    A process that is killed at any system call of a commit, of its confirmation or of forgetting what is old leaves the
+    old generation or the new one, whole.
     """
     template = seeded(tmp_path / "template")
     (tmp_path / "pickle").write_bytes(pickle.dumps(generation(2)))
@@ -385,10 +485,12 @@ def test_killed_at_every_system_call(tmp_path: Path) -> None:
             continue
         seen[call[1]] = seen.get(call[1], 0) + 1
         inside = (inside or "/begin-of-commit" in line) and "/end-of-commit" not in line
-        if inside and call[1] in TELLING:
+        if inside and call[1] in TELLING and (call[1] != "openat" or "O_CREAT" in line):
             points.append((call[1], seen[call[1]]))
     names = {name for name, _ in points}
-    assert {"fsync", "mkdir", "symlink", "write"} <= names
+    assert {"fsync", "mkdir", "symlink", "write", "rmdir"} <= names
+    assert names & {"link", "linkat"}
+    assert names & {"unlink", "unlinkat"}
     assert names & {"rename", "renameat", "renameat2"}
     found = []
     for name, when in points:
