@@ -416,6 +416,24 @@ def test_content_too_large(bench: Any, site: Any) -> None:
     assert statuses(client.say(b"1\r\ne\r\n")) == [413]
     assert origin.is_left()
     assert (client.transport.ended, bench.app.outstanding) == ("lost", 0)
+    assert bench.counters.refused == {"content-too-large": 2}
+
+
+def test_no_place_in_line(bench: Any) -> None:
+    """
+    503 with a time to come back, at once or after the time in line; each is counted.
+    """
+    bench.configure(max_connections=1, queue=1, queue_timeout=3.0)
+    running, waiting, late = bench.client(), bench.client(), bench.client()
+    running.say(GET)
+    bench.origin()
+    assert waiting.say(GET) == b""
+    at_once = late.say(GET)
+    bench.advance(4)
+    for answer in (at_once, waiting.hears()):
+        assert statuses(answer) == [503]
+        assert b"\r\nRetry-After: 5\r\n" in answer
+    assert bench.counters.refused == {"upstream-unavailable": 2}
 
 
 def test_malformed_content(bench: Any) -> None:

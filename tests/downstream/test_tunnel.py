@@ -159,6 +159,38 @@ def test_draining_leaves_it(bench: Any, tunnel: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("lines", "asked"),
+    [
+        (b"Connection: close, Upgrade\r\nUpgrade: echo/1\r\n", True),
+        (b"Connection: upgrade\r\nConnection: keep-alive\r\nUpgrade: echo/1\r\n", True),
+        (b"Upgrade: echo/1\r\n", False),
+        (b"Connection: close\r\nUpgrade: echo/1\r\n", False),
+        (b"Connection: Upgrade\r\n", False),
+        (b"Connection: Upgrade\r\nUpgrade: h2c\r\n", False),
+        (b"Connection: Upgrade\r\nUpgrade: echo/1, h2c\r\n", False),
+    ],
+)
+def test_what_asks_for_a_tunnel(bench: Any, lines: bytes, asked: bool) -> None:
+    """
+    C{Upgrade} and the option that names it; never h2c. What does not ask is a request like any other.
+    """
+    client = bench.client()
+    client.say(b"GET /t HTTP/1.1\r\nHost: a\r\n" + lines + b"\r\n")
+    origin = bench.origin()
+    heard = origin.hears().lower()
+    assert (b"\r\nconnection: upgrade\r\nupgrade: echo/1\r\n" in heard) is asked
+    assert heard.count(b"upgrade") == (2 if asked else 0)
+    if asked:
+        origin.says(SWITCH)
+        assert client.hears() == SWITCH
+        origin.says(b"through")
+        assert client.hears() == b"through"
+    else:
+        origin.says(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        assert client.hears().startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize(
     ("request_", "switch"),
     [
         (b"GET /t HTTP/1.1\r\nHost: a\r\n\r\n", SWITCH),

@@ -176,9 +176,8 @@ class Exchange:
                 return
             most = site.site.max_body
             if most and head.framing > most:
-                raise MalformedRequest(
-                    "The content of the request is larger than this site allows.", 413, "content-too-large"
-                )
+                self._refuse_content()
+                return
             self._ask(None)
         except GateError as error:
             self._fail(error)
@@ -337,11 +336,7 @@ class Exchange:
         assert head is not None
         most = site.site.max_body
         if most and self._bytes_in > most:
-            self._fail(
-                MalformedRequest(
-                    "The content of the request is larger than this site allows.", 413, "content-too-large"
-                )
-            )
+            self._refuse_content()
             return
         held = self._held
         if held is not None:
@@ -358,6 +353,10 @@ class Exchange:
         if not self.writing_stalled:
             plane = self.channel.plane
             connection.deadline = plane.deadlines.now + int(plane.timeouts.body) + 1
+
+    def _refuse_content(self) -> None:
+        sentence = "The content of the request is larger than this site allows."
+        self.malformed(ProtocolViolation(sentence, 413, "content-too-large"))
 
     def request_ended(self, trailers: list[tuple[bytes, bytes]]) -> None:
         """
@@ -704,7 +703,11 @@ class Exchange:
         self._waiting_head = b""
         self._chunk = False
         head = self.head
-        fields = b"Retry-After: 5\r\n" if error.status == 503 else b""
+        fields = b""
+        if error.status == 503:
+            # A limit's answer, too: of connections and of places in line.
+            fields = b"Retry-After: 5\r\n"
+            channel.plane.counters.refused[error.code] += 1
         self._keep_alive = (
             self._keep_alive
             and self._request_complete
