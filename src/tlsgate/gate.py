@@ -33,6 +33,9 @@ __all__ = ["Gate", "OpenSocket"]
 #: Seconds that a drain leaves a new client for its handshake: it was accepted, and nobody else will take it.
 NEWCOMER_GRACE = 3.0
 
+#: Seconds for which news of connections are collected before other processes are told.
+TELL_AFTER = 0.01
+
 _log = Logger()
 
 #: Has a socket from an endpoint description, a binding's name, and the sockets that will be closed once it is served.
@@ -181,6 +184,40 @@ class Gate:
                     listener.drop_newcomers()
         for listener in listeners:
             listener.abort()
+
+    # What several processes have in common.
+
+    def share(self, tell: Callable[[str, object], None]) -> None:
+        """
+        Count and check together with other processes; before the first snapshot.
+
+        @param tell: hears what they must know: C{connected} with what L{Admission.news} says, and C{server} with an
+            upstream, a server, and whether it is up.
+        """
+
+        def tell_connected() -> None:
+            tell("connected", self._admission.news())
+
+        self._admission.share(lambda: self._hub.reactor.callLater(TELL_AFTER, tell_connected))
+        self._groups.share(lambda *server: tell("server", server))
+
+    def hear_connected(self, total: int, by_address: Mapping[str, int]) -> None:
+        """
+        Clients that are connected to other processes: in all, and by address where that changed.
+        """
+        self._admission.hear(total, by_address)
+
+    def hear_server(self, upstream: str, url: str, up: bool) -> None:
+        """
+        Another process has ejected or restored a server.
+        """
+        self._groups.hear(upstream, url, up=up)
+
+    def check_servers(self, checks: bool) -> None:
+        """
+        Be the process that makes the active checks, or be it no more.
+        """
+        self._groups.check(checks)
 
     # What _Prepared needs.
 

@@ -293,8 +293,8 @@ class Limits:
     @ivar chunk_line: of a chunk-size line with its extensions.
     @ivar held: bytes held for one exchange in each direction.
     @ivar interim: 1xx responses for one request.
-    @ivar connections: open client connections per worker; 0 for what descriptors allow.
-    @ivar connections_per_address: open client connections per address and worker; 0 for unlimited.
+    @ivar connections: open client connections, of all workers; 0 for what descriptors allow each.
+    @ivar connections_per_address: open client connections per address, of all workers; 0 for unlimited.
     @ivar body_rate: bytes a second that a request body must reach, averaged over C{body_rate_window}; 0 for none.
     @ivar body_rate_window: seconds.
     """

@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from _certificates import make_pair
-from _clients import connect_tls, served_fingerprint
+from _clients import connect, connect_tls, served_fingerprint
 from _gate import GateProcess
 from _origin import Origin
 
@@ -196,3 +198,57 @@ def test_no_worker_outlives_the_supervisor(start_gate: StartGate, origin: Origin
     eventually(lambda: not any(map(is_running, pids)), within=5)
     with pytest.raises(ConnectionRefusedError):
         connect_tls(gate.https)
+
+
+def test_a_limit_holds_for_all_workers(start_gate: StartGate, origin: Origin) -> None:
+    """
+    Clients of one address are counted together, whichever worker has them; those that leave make room.
+    """
+    gate = start_gate(origin.url, workers=2, initial="[limits]\nconnections_per_address = 6\n")
+
+    def status() -> int:
+        return gate.request("GET", "/echo", secure=False).status
+
+    with ExitStack() as crowd:
+        for _ in range(6):
+            client = crowd.enter_context(connect(gate.http))
+            client.sendall(b"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert client.recv(12) == b"HTTP/1.1 200"
+        eventually(lambda: status() == 503)
+        assert {status() for _ in range(20)} == {503}
+    eventually(lambda: status() == 200)
+
+
+def test_no_worker_asks_a_server_that_another_ejected(start_gate: StartGate, origin: Origin) -> None:
+    """
+    One failure is enough for all of them.
+    """
+    asked: list[bytes] = []
+
+    def break_off() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = broken.accept()
+                asked.append(connection.recv(1))
+                connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as broken:
+        breaking = threading.Thread(target=break_off)
+        breaking.start()
+        gate = start_gate(
+            None,
+            workers=2,
+            initial='[[upstream]]\nname = "app"\nselection = "round-robin"\n'
+            f'servers = [{{ url = "{origin.url}" }}, {{ url = "http://127.0.0.1:{broken.getsockname()[1]}" }}]\n'
+            "health = { failures = 1, eject_for = 600 }\n"
+            '[[site]]\nname = "default"\nhosts = ["*"]\nupstream = "app"\n',
+        )
+        while not asked:
+            gate.get("/echo")
+        for _ in range(2):
+            # Each worker answers this after what it was told before: first the news reach the supervisor, then the other.
+            assert gate.call("GET", "/api/v1/status").status == 200
+        assert {gate.get("/echo").status for _ in range(20)} == {200}
+        broken.shutdown(socket.SHUT_RDWR)
+        breaking.join()
+    assert len(asked) == 1

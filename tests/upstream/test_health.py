@@ -177,3 +177,54 @@ def test_checks_end_with_their_upstream(bench: UpstreamBench, groups: UpstreamGr
     bench.advance(30)
     with pytest.raises(BlockingIOError):
         bench.listener.accept()
+
+
+def test_workers_eject_and_restore_together(bench: UpstreamBench, groups: UpstreamGroups, tmp_path: Path) -> None:
+    """
+    What one ejects by its exchanges all do, and bring back by themselves; only who saw it tells.
+    """
+    told: list[tuple[str, str, bool]] = []
+    groups.share(lambda *server: told.append(server))
+    group = serve(groups, two(bench, tmp_path, failures=1, eject_for=5.0))
+    good, bad = group.pools
+    groups.hear("app", bad.server.url, up=False)
+    assert {group.pick(b"") for _ in range(4)} == {good}
+    assert told == []
+    # The last one stays, whoever finds it bad.
+    groups.hear("app", good.server.url, up=False)
+    assert good.up
+    groups.hear("app", bad.server.url, up=True)
+    assert bad.up
+    bench.advance(6)
+    assert told == []
+    group.exchange_failed(bad, "x")
+    bench.advance(6)
+    assert told == [("app", bad.server.url, False), ("app", bad.server.url, True)]
+    groups.hear("app", bad.server.url, up=False)
+    bench.advance(6)
+    assert bad.up
+    groups.hear("gone", "http://gone", up=False)
+
+
+def test_one_worker_makes_the_active_checks(bench: UpstreamBench, groups: UpstreamGroups) -> None:
+    """
+    The others do as it says, and go on where it was when it is their turn.
+    """
+    told: list[bool] = []
+    groups.share(lambda *server: told.append(server[2]))
+    [pool] = serve(groups, checked(bench, failures=1, successes=1)).pools
+    bench.advance(30)
+    assert pool.outstanding == 0
+    groups.hear("app", pool.server.url, up=False)
+    assert not pool.up
+    groups.check(True)
+    answer(bench, GOOD)
+    assert (pool.up, told) == (True, [True])
+    bench.advance(10)
+    answer(bench, BAD)
+    assert (pool.up, told) == (False, [True, False])
+    groups.check(False)
+    bench.advance(30)
+    assert not pool.up
+    groups.hear("app", pool.server.url, up=True)
+    assert pool.up

@@ -89,6 +89,7 @@ class Process:
     A process as the test scripts it.
 
     @ivar asked: verbs in the order they came, beats left out.
+    @ivar told: what it was told of the others.
     @ivar suspended: site and peer whose redirects it was told to be loops.
     @ivar answers: verb to what is answered: a value, an exception, or a Deferred.
     """
@@ -103,6 +104,7 @@ class Process:
         self.served: Snapshot | None = None
         self.challenges: Any = None
         self.suspended: list[tuple[str, str]] = []
+        self.told: list[tuple[str, Any]] = []
         self.alive = True
         self.answers: dict[str, Any] = dict(reactor.answers)
         self.counters = Counters()
@@ -118,6 +120,10 @@ class Process:
             "drain",
             "end",
             "suspend",
+            "connected",
+            "server",
+            "check",
+            "log_level",
         )
         self.link = Link({verb: self._verb(verb) for verb in verbs}, lambda: None)
 
@@ -143,6 +149,15 @@ class Process:
 
     def _commit(self, token: int) -> None:
         self.served = self.snapshots.pop(token)
+
+    def _connected(self, said: Any) -> None:
+        self.told.append(("connected", said))
+
+    def _server(self, said: Any) -> None:
+        self.told.append(("server", said))
+
+    def _check(self, said: Any) -> None:
+        self.told.append(("check", said))
 
     def _suspend(self, rows: Any) -> None:
         self.suspended = [(row["site"], row["peer"]) for row in rows]

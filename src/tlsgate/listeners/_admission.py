@@ -5,6 +5,7 @@ How many clients may be connected at once: in all and from one address.
 from __future__ import annotations
 
 import resource
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from ..sites import Limits
@@ -29,33 +30,83 @@ def descriptor_limit() -> int:
 
 class Admission:
     """
-    Counts the client connections of one worker, over all its bindings.
+    Counts the client connections of one worker, over all its bindings; those of the others as it hears of them.
 
     @ivar total: connections now admitted.
     @ivar total_limit: how many may be.
     """
 
-    __slots__ = ("_by_address", "address_limit", "total", "total_limit")
+    __slots__ = (
+        "_by_address", "_elsewhere", "_elsewhere_by_address", "_news", "_shared", "_tell", "address_limit", "total",
+        "total_limit",
+    )  # fmt: skip
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.total = 0
         self._by_address: dict[str, int] = {}
+        # What other workers have admitted.
+        self._elsewhere = 0
+        self._elsewhere_by_address: dict[str, int] = {}
+        self._tell: Callable[[], None] | None = None
+        # Whose counts changed since they were told; None where nobody counts together.
+        self._news: set[str] | None = None
         self.set_limits(limits or Limits())
 
     def set_limits(self, limits: Limits) -> None:
         """
         Count against other limits from now on; who is connected stays.
         """
+        self._shared = limits.connections > 0
         self.total_limit = limits.connections or descriptor_limit()
         self.address_limit = limits.connections_per_address
+        counted = self._shared or self.address_limit > 0
+        if self._tell is not None and counted and self._news is None:
+            self._news = {"", *self._by_address}
+            self._tell()
+        elif not counted:
+            self._news = None
+
+    def share(self, tell: Callable[[], None]) -> None:
+        """
+        Count together with other workers wherever there is a limit to count against.
+
+        @param tell: called when there are C{news}, once for all until they are taken.
+        """
+        self._tell = tell
+
+    def news(self) -> tuple[int, dict[str, int]]:
+        """
+        Connections in all, and those of each address where they changed since this was asked last.
+        """
+        news, self._news = self._news or set(), None if self._news is None else set()
+        return self.total, {key: self._by_address.get(key, 0) for key in news if key}
+
+    def hear(self, total: int, by_address: Mapping[str, int]) -> None:
+        """
+        Other workers have admitted this many, and of these addresses.
+        """
+        self._elsewhere = total
+        for key, count in by_address.items():
+            if count:
+                self._elsewhere_by_address[key] = count
+            else:
+                self._elsewhere_by_address.pop(key, None)
+
+    def _changed(self, key: str) -> None:
+        if self._news is not None and self._tell is not None:
+            if not self._news:
+                self._tell()
+            self._news.add(key)
 
     def enter(self) -> bool:
         """
         Admit one more connection, if the total allows; C{leave} undoes it.
         """
-        if self.total >= self.total_limit:
+        if self.total + (self._elsewhere if self._shared else 0) >= self.total_limit:
             return False
         self.total += 1
+        if self._news is not None:
+            self._changed("")
         return True
 
     def leave(self) -> None:
@@ -63,6 +114,8 @@ class Admission:
         One connection is gone.
         """
         self.total -= 1
+        if self._news is not None:
+            self._changed("")
 
     def enter_address(self, address: str) -> bool:
         """
@@ -74,9 +127,11 @@ class Admission:
             return True
         key = _key(address)
         count = self._by_address.get(key, 0)
-        if 0 < self.address_limit <= count:
+        if 0 < self.address_limit <= count + self._elsewhere_by_address.get(key, 0):
             return False
         self._by_address[key] = count + 1
+        if self._news is not None:
+            self._changed(key)
         return True
 
     def leave_address(self, address: str) -> None:
@@ -91,6 +146,8 @@ class Admission:
             self._by_address[key] = count
         else:
             del self._by_address[key]
+        if self._news is not None:
+            self._changed(key)
 
 
 def _key(address: str) -> str:

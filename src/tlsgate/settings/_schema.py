@@ -368,9 +368,9 @@ class LimitSettings(_Table):
     interim: Annotated[int, Field(ge=1, le=1000)] = 32
     """1xx responses for one request."""
     connections: Count = 0
-    """Open client connections per worker; 0 for what descriptors allow."""
+    """Open client connections, of all workers; 0 for what descriptors allow each."""
     connections_per_address: Count = 0
-    """Open client connections per address and worker; 0 for unlimited."""
+    """Open client connections per address, of all workers; 0 for unlimited."""
     body_rate: Count = 240
     """Bytes a second that a request body must reach; 0 for none."""
     body_rate_window: Seconds = 30.0

@@ -7,7 +7,7 @@ servers that stay: their connections are not touched by a change elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -23,12 +23,23 @@ from ._selection import pick_for
 
 __all__ = ["GroupsPlan", "UpstreamGroup", "UpstreamGroups"]
 
+#: Upstream, server, and whether it is up.
+Tell = Callable[[str, str, bool], None]
+
+
+def _nobody(upstream: str, url: str, up: bool) -> None:
+    """
+    There is no other worker to be told.
+    """
+
 
 class UpstreamGroup:
     """
     One upstream: picks a server for each exchange.
 
     @ivar settings: the upstream as it is now.
+    @ivar tell: hears of each server that this process ejects or restores: upstream, url, and whether it is up.
+    @ivar checks: is it this process that makes the active checks?
     @ivar pools: of its servers, in the order of the settings.
     """
 
@@ -36,6 +47,8 @@ class UpstreamGroup:
         self.hub = hub
         self.settings = settings
         self.counters = counters
+        self.tell: Tell = _nobody
+        self.checks = True
         self.pools: list[ServerPool] = []
         self._usable: list[ServerPool] = []
         self._only: ServerPool | None = None
@@ -97,6 +110,21 @@ class UpstreamGroup:
         self.counters.upstream_failures[self.settings.name, pool.server.url, code] += 1
         self._health.exchange_failed(pool)
 
+    def hear(self, url: str, *, up: bool) -> None:
+        """
+        Another worker has ejected or restored a server.
+        """
+        for pool in self.pools:
+            if pool.server.url == url:
+                self._health.hear(pool, up=up)
+
+    def check(self, checks: bool) -> None:
+        """
+        Begin or cease to make the active checks.
+        """
+        self.checks = checks
+        self._health.update()
+
     def states(self) -> Mapping[str, str]:
         """
         Server url to C{up}, C{down} or C{drain}.
@@ -130,11 +158,37 @@ class UpstreamGroups:
     def __init__(self, hub: Any, counters: Counters) -> None:
         self._hub = hub
         self._counters = counters
+        self._tell: Tell = _nobody
+        self._checks = True
         self._groups: dict[str, UpstreamGroup] = {}
         self._pools: dict[tuple[str, PoolKey], ServerPool] = {}
 
     def __iter__(self) -> Iterator[UpstreamGroup]:
         return iter(self._groups.values())
+
+    def share(self, tell: Tell) -> None:
+        """
+        Do as other workers do; before the first upstream.
+
+        @param tell: hears of each server that this process ejects or restores.
+        """
+        self._tell, self._checks = tell, False
+
+    def hear(self, upstream: str, url: str, *, up: bool) -> None:
+        """
+        Another worker has ejected or restored a server.
+        """
+        group = self._groups.get(upstream)
+        if group is not None:
+            group.hear(url, up=up)
+
+    def check(self, checks: bool) -> None:
+        """
+        Begin or cease to make the active checks of all.
+        """
+        self._checks = checks
+        for group in self._groups.values():
+            group.check(checks)
 
     def plan(self, upstreams: Iterable[Upstream], timeouts: Timeouts, limits: Limits) -> GroupsPlan:
         """
@@ -173,6 +227,7 @@ class UpstreamGroups:
             for pool, server in zip(own, upstream.servers, strict=True):
                 pool.update(upstream, server, plan.timeouts, plan.limits)
             group = self._groups.get(upstream.name) or UpstreamGroup(self._hub, upstream, self._counters)
+            group.tell, group.checks = self._tell, self._checks
             group.update(upstream, own)
             groups[upstream.name] = group
         for key, old_pool in self._pools.items():

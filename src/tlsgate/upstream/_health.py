@@ -7,6 +7,8 @@ Active: with a C{path}, each server is asked every C{interval}; C{failures} bad 
 C{successes} good ones restore it.
 
 The last server that is up is never ejected by passive checks: an answer that may fail is better than one that must.
+
+Where several workers serve, what one ejects or restores all do, and one of them makes the active checks.
 """
 
 from __future__ import annotations
@@ -39,22 +41,24 @@ class HealthWatch:
         self._checking: LoopingCall | None = None
         self._path = ""
         self._interval = 0.0
+        self._probations: dict[ServerPool, Any] = {}
 
     def update(self) -> None:
         """
         The group's settings changed.
         """
         health = self._group.settings.health
-        if (health.path, health.interval) == (self._path, self._interval):
-            return
-        self.stop()
+        path = health.path if self._group.checks else ""
         if self._path and not health.path:
             # Nobody will ask them any more: those that are out come back by themselves.
             for pool in self._group.pools:
                 if not pool.up:
-                    self._group.hub.reactor.callLater(health.eject_for, self._on_probation, pool)
-        self._path, self._interval = health.path, health.interval
-        if health.path:
+                    self._await_probation(pool)
+        if (path, health.interval) == (self._path, self._interval):
+            return
+        self._stop_checking()
+        self._path, self._interval = path, health.interval
+        if path:
             self._checking = LoopingCall(self._check_all)
             self._checking.clock = self._group.hub.reactor
             self._checking.start(health.interval).addErrback(
@@ -63,8 +67,14 @@ class HealthWatch:
 
     def stop(self) -> None:
         """
-        Check no more.
+        Check no more, and let nobody come back.
         """
+        self._stop_checking()
+        for waiting in self._probations.values():
+            waiting.cancel()
+        self._probations.clear()
+
+    def _stop_checking(self) -> None:
         if self._checking is not None:
             self._checking.stop()
             self._checking = None
@@ -81,23 +91,50 @@ class HealthWatch:
     def _others_up(self, pool: ServerPool) -> bool:
         return any(other.up and not other.server.drain for other in self._group.pools if other is not pool)
 
+    def hear(self, pool: ServerPool, *, up: bool) -> None:
+        """
+        Another worker has ejected or restored a server.
+        """
+        if up and not pool.up:
+            pool.failures = 0 if self._group.settings.health.path else self._group.settings.health.failures - 1
+            self._set_up(pool)
+        elif not up and pool.up and (self._group.settings.health.path or self._others_up(pool)):
+            self._set_down(pool)
+
     def _eject(self, pool: ServerPool) -> None:
-        pool.up = False
-        self._group.changed()
-        health = self._group.settings.health
+        self._set_down(pool)
         _log.warn("Upstream {name}: {url} is ejected", name=self._group.settings.name, url=pool.server.url)
-        if not health.path:
-            self._group.hub.reactor.callLater(health.eject_for, self._on_probation, pool)
+        self._group.tell(self._group.settings.name, pool.server.url, False)
+
+    def _set_down(self, pool: ServerPool) -> None:
+        pool.up = False
+        pool.successes = 0
+        self._group.changed()
+        if not self._group.settings.health.path:
+            self._await_probation(pool)
+
+    def _await_probation(self, pool: ServerPool) -> None:
+        if pool not in self._probations:
+            health = self._group.settings.health
+            later = self._group.hub.reactor.callLater(health.eject_for, self._on_probation, pool)
+            self._probations[pool] = later
 
     def _on_probation(self, pool: ServerPool) -> None:
-        if not pool.up:
-            pool.failures = self._group.settings.health.failures - 1
-            self._restore(pool)
+        del self._probations[pool]
+        pool.failures = self._group.settings.health.failures - 1
+        self._restore(pool)
 
     def _restore(self, pool: ServerPool) -> None:
+        self._set_up(pool)
+        _log.info("Upstream {name}: {url} is restored", name=self._group.settings.name, url=pool.server.url)
+        self._group.tell(self._group.settings.name, pool.server.url, True)
+
+    def _set_up(self, pool: ServerPool) -> None:
+        waiting = self._probations.pop(pool, None)
+        if waiting is not None:
+            waiting.cancel()
         pool.up = True
         self._group.changed()
-        _log.info("Upstream {name}: {url} is restored", name=self._group.settings.name, url=pool.server.url)
 
     def _check_all(self) -> None:
         for pool in self._group.pools:

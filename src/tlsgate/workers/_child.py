@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,6 @@ from twisted.python.failure import Failure
 
 from ..interfaces import ApplyFailed, WorkerReport
 from ..listeners import ListeningSocket
-from ..policy import Sighting
 from ..sites import ServerCertificate, Snapshot
 from ._heartbeat import Heartbeat, activity_of
 from ._link import Link, adopt, packed
@@ -92,13 +92,13 @@ class Child(ProcessProtocol):
         reactor: Any,
         setup: Setup,
         gone: Callable[[Child], None],
-        redirected: Callable[[Sighting], None],
+        verbs: Mapping[str, Callable[[Child, Any], None]],
     ) -> None:
         """
         Start the process.
 
         @param gone: called once, when the process has ended or hung up.
-        @param redirected: called with each redirect that may be part of a loop.
+        @param verbs: what it may tell beside its log: called with it and with what it says.
 
         @raise OSError: it cannot be started.
         """
@@ -113,8 +113,8 @@ class Child(ProcessProtocol):
         self.challenges: object = None
         self.report: WorkerReport | None = None
         self.began_at = reactor.seconds()
-        verbs = {"log": self._log_event, "redirected": lambda sighting, _: redirected(sighting)}
-        self.link = Link(verbs, self._hung_up)
+        told = {verb: partial(self._tell, hear) for verb, hear in verbs.items()}
+        self.link = Link({"log": self._log_event, **told}, self._hung_up)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs, Path(os.devnull).open("rb") as nothing:
             self._transport: Any = reactor.spawnProcess(
@@ -217,6 +217,9 @@ class Child(ProcessProtocol):
             self.link.call("beat").addCallbacks(lambda _: self.heartbeat.answered(), lambda _: None)
 
     # What it says.
+
+    def _tell(self, hear: Callable[[Child, Any], None], said: Any, _: object) -> None:
+        hear(self, said)
 
     def _log_event(self, said: tuple[str, str, str], _: object) -> None:
         level, namespace, text = said

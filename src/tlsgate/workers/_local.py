@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from ..downstream import AccessLog
 from ..gate import Gate, OpenSocket
 from ..interfaces import IDataPlane, IPreparedSnapshot, WorkerReport
 from ..listeners import ListeningSocket, address_of
-from ..policy import LoopDetector, Sighting
+from ..policy import LoopDetector
 from ..problems import Finding
 from ..sites import ServerCertificate, Snapshot
 from ..transport import make_hub
@@ -51,6 +52,8 @@ class Setup:
 class LocalPlane:
     """
     Serves in this process.
+
+    @ivar gate: what serves.
     """
 
     #: Processes beside this one.
@@ -62,20 +65,21 @@ class LocalPlane:
         setup: Setup,
         inherited: Iterable[ListeningSocket] = (),
         open_socket: OpenSocket | None = None,
-        tell: Callable[[Sighting], None] | None = None,
+        tell: Callable[[str, object], None] | None = None,
     ) -> None:
         """
         @param inherited: sockets that were bound before.
         @param open_socket: as L{Gate}.
-        @param tell: hears of redirects that may be loops, for all processes; C{None} where this is the only one.
+        @param tell: hears what other processes must know, as L{Gate.share} says it, and C{redirected} with each
+            L{tlsgate.policy.Sighting}; C{None} where this is the only one.
 
         @raise OSError: the access log cannot be opened.
         """
         counters = Counters()
         self._hub = make_hub(reactor)
-        self._loops = LoopDetector(tell=tell)
+        self._loops = LoopDetector(tell=None if tell is None else partial(tell, "redirected"))
         self._access_log = AccessLog(setup.access_log, setup.access_log_format, reactor, counters)
-        self._gate = Gate(
+        self.gate = Gate(
             self._hub,
             access_log=self._access_log,
             counters=counters,
@@ -86,6 +90,8 @@ class LocalPlane:
             inherited={address_of(listening.description): listening for listening in inherited},
             open_socket=open_socket,
         )
+        if tell is not None:
+            self.gate.share(tell)
 
     def start(self) -> None:
         """
@@ -100,19 +106,19 @@ class LocalPlane:
         """
         As L{IDataPlane}.
         """
-        return self._gate.generation
+        return self.gate.generation
 
     async def prepare(self, snapshot: Snapshot) -> IPreparedSnapshot:
         """
         As L{IDataPlane.prepare}.
         """
-        return await self._gate.prepare(snapshot)
+        return await self.gate.prepare(snapshot)
 
     async def report(self) -> tuple[WorkerReport, ...]:
         """
         As L{IDataPlane.report}.
         """
-        return await self._gate.report()
+        return await self.gate.report()
 
     async def publish_challenges(
         self, http_01: Mapping[bytes, bytes], tls_alpn_01: Mapping[str, ServerCertificate]
@@ -120,25 +126,25 @@ class LocalPlane:
         """
         As L{IDataPlane.publish_challenges}.
         """
-        await self._gate.publish_challenges(http_01, tls_alpn_01)
+        await self.gate.publish_challenges(http_01, tls_alpn_01)
 
     def challenges(self) -> Mapping[bytes, bytes]:
         """
         As L{IDataPlane.challenges}.
         """
-        return self._gate.challenges()
+        return self.gate.challenges()
 
     def ports(self) -> Mapping[str, int]:
         """
         As L{IDataPlane.ports}.
         """
-        return self._gate.ports()
+        return self.gate.ports()
 
     async def drain(self, timeout: float) -> None:
         """
         As L{IDataPlane.drain}.
         """
-        await self._gate.drain(timeout)
+        await self.gate.drain(timeout)
 
     # What a service needs besides.
 
@@ -176,6 +182,6 @@ class LocalPlane:
         """
         Close every connection and write what the log holds.
         """
-        self._gate.close()
+        self.gate.close()
         self._hub.stop()
         self._access_log.close()

@@ -9,7 +9,6 @@ process stands by with everything imported, so that a place is not empty for lon
 from __future__ import annotations
 
 import gc
-import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from typing import Any, Final
@@ -23,13 +22,13 @@ from zope.interface import implementer
 
 from ..interfaces import ApplyFailed, IDataPlane, IPreparedSnapshot, WorkerReport
 from ..listeners import ListeningSocket, open_in_place_of
-from ..policy import LoopDetector, Sighting
 from ..problems import Finding, Severity
 from ..sites import ServerCertificate, Snapshot
 from ._child import Child, Request
 from ._heartbeat import BEAT
 from ._link import CallFailed, LinkLost
 from ._local import Setup
+from ._sharing import Sharing
 from ._slot import Slot
 from ._sockets import Sockets
 
@@ -75,21 +74,17 @@ class Supervisor:
         *,
         workers: int,
         start_child: Callable[..., Child] = Child,
-        wall: Callable[[], float] = time.time,
     ) -> None:
         """
         @param inherited: sockets that were bound before.
         @param start_child: starts a process; as L{Child}.
-        @param wall: Unix time.
         """
         self.generation = 0
         self.workers = workers
         self._reactor = reactor
         self._setup = setup
         self._start_child = start_child
-        self._wall = wall
-        # What no worker can know by itself: the connections of one client spread over all of them.
-        self._loops = LoopDetector()
+        self._sharing = Sharing(self._children)
         self._sockets = Sockets(inherited, partial(open_in_place_of, reactor))
         self._slots = [Slot() for _ in range(workers)]
         self._spare: Child | None = None
@@ -302,6 +297,8 @@ class Supervisor:
             )
         self.generation = request.snapshot.generation
         self._sockets.keep_only(prepared.sockets)
+        self._sharing.keep_only(request.snapshot)
+        self._appoint()
         for slot in self._slots:
             if slot.resting is not None:
                 # What was served may have been the reason.
@@ -343,7 +340,7 @@ class Supervisor:
         """
         @raise OSError: it cannot be started.
         """
-        child = self._start_child(self._reactor, self._setup, self._gone, self._redirected)
+        child = self._start_child(self._reactor, self._setup, self._gone, self._sharing.verbs)
         child.link.note("log_level", self._log_level)
         return child
 
@@ -374,6 +371,7 @@ class Supervisor:
         for slot in self._slots:
             if slot.child is child:
                 self._empty(slot)
+        self._sharing.forget(child)
         self._check()
 
     def _empty(self, slot: Slot) -> None:
@@ -422,7 +420,6 @@ class Supervisor:
 
     async def _bring_up(self, child: Child) -> None:
         await child.begun
-        child.link.note("suspend", self._loops.rows(self._wall()))
         while child.alive and child.up:
             target, challenges = self._target, self._challenges
             if child.challenges is not challenges:
@@ -433,6 +430,7 @@ class Supervisor:
                 await child.prepare(request)
                 await child.commit(request)
             else:
+                self._sharing.welcome(child)
                 return
 
     def _could_not_settle(self, child: Child, failure: Failure) -> None:
@@ -442,21 +440,12 @@ class Supervisor:
 
     def _settled(self, child: Child) -> None:
         self._settling.discard(child)
+        self._appoint()
         self._check()
 
-    def _redirected(self, sighting: Sighting) -> None:
-        """
-        A worker redirects what a proxy handed on.
-        """
-        site, peer, client, target, now, claimed, trusted = sighting
-        if self._loops.is_suspended(site, peer, now):
-            # The worker will hear of it before it hears this.
-            return
-        if self._loops.note(site, peer, client, target, now, claimed=claimed, trusted=trusted):
-            _log.warn("Redirects of site {site} loop at {peer} and are suspended for it", site=site, peer=peer)
-            rows = self._loops.rows(now)
-            for child in self._children():
-                child.link.note("suspend", rows)
+    def _appoint(self) -> None:
+        children = [slot.child for slot in self._slots if slot.child is not None]
+        self._sharing.appoint(child for child in children if child.alive and child.served is not None)
 
     # Waiting.
 

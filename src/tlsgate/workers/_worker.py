@@ -30,7 +30,6 @@ from zope.interface import provider
 
 from ..interfaces import ApplyFailed, IPreparedSnapshot, WorkerReport
 from ..listeners import ListeningSocket
-from ..policy import Sighting
 from ..sites import ServerCertificate
 from ._limits import forbid_core_dumps, raise_descriptor_limit
 from ._link import Link, adopt
@@ -72,6 +71,9 @@ class Worker:
                 "report": self._report,
                 "challenges": self._publish_challenges,
                 "suspend": self._suspend_redirects,
+                "connected": lambda said, _: self._serving().gate.hear_connected(*said),
+                "server": lambda said, _: self._serving().gate.hear_server(*said),
+                "check": lambda checks, _: self._serving().gate.check_servers(checks),
                 "beat": lambda *_: None,
                 "reopen": self._reopen,
                 "log_level": self._set_log_level,
@@ -95,7 +97,7 @@ class Worker:
 
     def _begin(self, setup: Setup, _: Sequence[int]) -> None:
         try:
-            self._plane = LocalPlane(self._reactor, setup, open_socket=self._take_passed, tell=self._tell_redirect)
+            self._plane = LocalPlane(self._reactor, setup, open_socket=self._take_passed, tell=self._tell)
         except OSError as reason:
             raise ApplyFailed(
                 "storage-failed", "access log", f"The access log cannot be opened: {reason.strerror}."
@@ -150,9 +152,10 @@ class Worker:
     ) -> None:
         await self._serving().publish_challenges(*challenges)
 
-    def _tell_redirect(self, sighting: Sighting) -> None:
-        if not self.link.full:
-            self.link.note("redirected", sighting)
+    def _tell(self, verb: str, said: object) -> None:
+        # A loop goes on, and is told of again; counts must not be lost.
+        if not (self.link.full and verb == "redirected"):
+            self.link.note(verb, said)
 
     def _suspend_redirects(self, rows: Sequence[Mapping[str, Any]], _: Sequence[int]) -> None:
         if self._plane is not None:
