@@ -145,6 +145,7 @@ class Lab:
     wall: float = NOW
     pins: Pins = attrs.field(factory=Pins)
     trusts: bool = True
+    trusts_only: ServerCertificate | None = None
     probe: Any = None
     renewal_failing: Callable[[], Collection[str]] = tuple
     first: Callable[[float], Generation] = first
@@ -164,7 +165,7 @@ class Lab:
             probe=self.probe,
             wall=lambda: self.wall,
             monotonic=self.clock.seconds,
-            trusted=lambda found: self.trusts,
+            trusted=lambda found: self.trusts and self.trusts_only in (None, found),
             renewal_failing=lambda: tuple(self.renewal_failing()),
             in_thread=maybeDeferred,
         )

@@ -1,9 +1,10 @@
 """
 Change what is served, safely: try, prove, keep or take back.
 
-Read L{_changes} for the order of the steps, L{_plan} for what a change would serve, L{_guard} for what is refused,
-L{_replacement} for the swap, L{_probe} for what is proven, L{_history} for what waits to be confirmed, L{_ramp} for what
-only time changes, L{_backup} for the file that a whole node fits into.
+Read L{_changes} for the order of the steps, L{_plan} and L{_planner} for what a change would serve, L{_guard} for what is
+refused, L{_replacement} for the swap, L{_probe} for what is proven, L{_start} for what a start serves, L{_archive} and
+L{_history} for what was and what waits to be confirmed, L{_ramp} for what only time changes, L{_announcements} for who hears
+of it, L{_backup} for the file that a whole node fits into.
 """
 
 from ._backup import Backup, make_backup, read_backup, restore, side_files, write_side_files

@@ -26,7 +26,6 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
-from ..certificates import inspect
 from ..interfaces import IDataPlane
 from ..problems import Problem
 from ..settings import (
@@ -36,27 +35,28 @@ from ..settings import (
     IStore,
     Pins,
     Settings,
-    StoredCertificate,
     check_certificate_name,
 )
 from ..sites import ServerCertificate, Snapshot
+from ._announcements import Announcements, Listener
+from ._archive import Archive
 from ._confirmation import Countdown
 from ._files import ICertificateFiles
 from ._guard import guard
-from ._history import History, Row
-from ._plan import Plan, Wanted, plan, with_staples
+from ._plan import Plan, Wanted
+from ._planner import Planner
 from ._probe import IProbe
 from ._ramp import HSTSState, hsts_state, step
 from ._replacement import Replacement
 from ._requests import ChangeRequest, Outcome
-from ._summary import certificate_changes, json_patch, shown_patch, summarise
+from ._start import Start
+from ._summary import json_patch, summarise
 
 __all__ = ["Changes"]
 
 T = TypeVar("T")
 
 InThread = Callable[..., Awaitable[Any]]
-Listener = Callable[[dict[str, Any]], None]
 
 
 class Changes:
@@ -103,22 +103,25 @@ class Changes:
         """
         self.monotonic = monotonic
         self._store = store
-        self._pins = pins
+        self._planner = Planner(pins, files, wall, trusted)
         self._data_plane = data_plane
-        self._clock = clock
-        self._first = first
         self._replacement = Replacement(store, data_plane, probe, in_thread)
         self._wall = wall
-        self._trusted = self._inspect if trusted is None else trusted
         self._renewal_failing = renewal_failing
         self._in_thread = in_thread
         self._lock = DeferredLock()
-        self._history = History()
+        self._archive = Archive(store, in_thread)
+        self._start = Start(
+            store=store,
+            archive=self._archive,
+            in_thread=in_thread,
+            wall=wall,
+            first=first,
+            planner=self._planner,
+        )
         self._countdown = Countdown(clock, monotonic, lambda: Deferred.fromCoroutine(self._time_is_up()))
-        self._listeners: list[Listener] = []
+        self._announcements = Announcements(clock)
         self._findings: tuple[Any, ...] = ()
-        self._files = files
-        self._staples: Mapping[str, bytes] = {}
         # Monotonic times at which the generations of this run began to serve.
         self._served_at: dict[int, float] = {}
         self._started_at = 0.0
@@ -130,7 +133,7 @@ class Changes:
         """
         The document that is in force: the stored one with what is pinned.  A draft begins with it.
         """
-        return self._pins.apply(self.current.document)
+        return self._planner.pins.apply(self.current.document)
 
     @property
     def in_thread(self) -> InThread:
@@ -144,7 +147,7 @@ class Changes:
         """
         What options and C{--config} hold fast.
         """
-        return self._pins
+        return self._planner.pins
 
     async def start(self) -> None:
         """
@@ -154,28 +157,23 @@ class Changes:
         @raise Problem: it cannot be read, is not valid, or cannot be served; the detail is one line.
         """
         async with self._locked():
-            stored: Generation | None = await self._in_thread(self._store.current)
-            parent = 0 if stored is None else stored.number
-            current = self._first(self._wall()) if stored is None else stored
-            await self._load_history()
-            undoing = await self._overdue(current) if parent else None
-            current = await self._with_present_files(undoing or current, stored=parent)
-            wanted = _content(current)
-            made = self._plan(wanted, old=None, number=current.number)
+            found = await self._start.find()
+            current = found.generation
+            made = self._planner.plan(Wanted.of(current), old=None, before={}, number=current.number)
             prepared = await self._replacement.prepare(made.snapshot)
-            if parent != current.number:
+            if found.stored != current.number:
                 current = attrs.evolve(current, memory=made.wanted.memory)
                 try:
-                    await self._in_thread(self._store.commit, parent, current)
+                    await self._in_thread(self._store.commit, found.stored, current)
                 except Problem:
                     await prepared.abort()
                     raise
-                self._history.add(Row.of(current, confirmed=False))
+                self._archive.add(current)
             await self._replacement.swap(prepared)
             self._started_at = self.monotonic()
             self._adopt(current, made)
-            if undoing is not None:
-                self._tell("undone", undoing)
+            if found.undoing is not None:
+                self._tell("undone", found.undoing)
 
     async def stop(self) -> None:
         """
@@ -201,10 +199,10 @@ class Changes:
             edit(draft)
             for name in draft.certificates:
                 check_certificate_name(name)
-            self._pins.check(document, draft.document)
+            self._planner.pins.check(document, draft.document)
             wanted = Wanted(
-                document=self._pins.strip(draft.document, self.current.document),
-                certificates=await self._with_files(draft.document, draft.certificates, before=document),
+                document=self._planner.pins.strip(draft.document, self.current.document),
+                certificates=await self._planner.complete(draft.document, draft.certificates, before=document),
                 memory=draft.memory,
             )
             return await self._change(request, wanted)
@@ -222,7 +220,7 @@ class Changes:
             old: Generation = await self._in_thread(self._store.read, number)
             reason = request.reason or f"back to generation {number}"
             # What files hold is what they hold now: going back does not bring back what another program replaced.
-            certificates = await self._with_files(self._pins.apply(old.document), old.certificates, before=None)
+            certificates = await self._planner.complete_now(old)
             wanted = Wanted(document=old.document, certificates=certificates, memory=self.current.memory)
             return await self._change(attrs.evolve(request, reason=reason), wanted)
 
@@ -236,7 +234,7 @@ class Changes:
             proves nothing.
         """
         async with self._locked():
-            waiting = self._history.waiting(self.current.number)
+            waiting = self._archive.waiting(self.current.number)
             if waiting is None or number not in waiting.numbers:
                 raise Problem("not-unconfirmed", f"Generation {number} does not wait to be confirmed.")
             if connected_at <= self._served_at.get(number, self._started_at):
@@ -245,8 +243,7 @@ class Changes:
                     "This connection was made before the change, so it does not show that a new one can be made; "
                     "connect again and confirm.",
                 )
-            await self._in_thread(self._store.confirm, number)
-            self._history.confirm(number)
+            await self._archive.confirm(number)
             self._arm()
             self._tell("confirmed", self.current, number=number, author=author)
 
@@ -257,14 +254,19 @@ class Changes:
         @return: C{None} if nothing was due.
         """
         async with self._locked():
-            if self._history.waiting(self.current.number) is not None:
+            if self._archive.waiting(self.current.number) is not None:
                 return None
             memory, told = step(
-                self.current.memory, self.effective, self.snapshot, self._wall(), self._trusted, self._renewal_failing()
+                self.current.memory,
+                self.effective,
+                self.snapshot,
+                self._wall(),
+                self._planner.trusted,
+                self._renewal_failing(),
             )
             if not told and not self._memory_unsaved:
                 return None
-            wanted = attrs.evolve(_content(self.current), memory=memory)
+            wanted = attrs.evolve(Wanted.of(self.current), memory=memory)
             request = ChangeRequest(author="gate", reason="HSTS ramp" if told else "what browsers were told")
             summary = tuple(told) or ("What browsers were told of redirects and HSTS is kept.",)
             return await self._change(request, wanted, summary=summary)
@@ -277,18 +279,18 @@ class Changes:
         @raise Problem: nothing changed.
         """
         async with self._locked():
-            before, self._pins = self._pins, pins
+            before, self._planner.pins = self._planner.pins, pins
             try:
-                wanted = _content(self.current)
-                certificates = await self._with_files(self.document, wanted.certificates, before=None)
+                wanted = Wanted.of(self.current)
+                certificates = await self._planner.complete_now(self.current)
                 if certificates != dict(wanted.certificates):
                     request = ChangeRequest(author="files", reason="settings were read again")
                     return await self._change(request, attrs.evolve(wanted, certificates=certificates))
-                made = self._plan(wanted, old=self.snapshot, number=self.current.number)
-                guard(self.snapshot, made.snapshot, self._wall(), frozenset(), self._trusted)
+                made = self._plan_beside(wanted, self.current.number)
+                guard(self.snapshot, made.snapshot, self._wall(), frozenset(), self._planner.trusted)
                 await self._replacement.serve(self.snapshot, made.snapshot)
             except Problem:
-                self._pins = before
+                self._planner.pins = before
                 raise
             self._adopt(self.current, made)
             return await self._outcome()
@@ -303,12 +305,12 @@ class Changes:
         @raise Problem: what served before serves.
         """
         async with self._locked():
-            before, self._staples = self._staples, dict(staples)
-            made = self._plan(_content(self.current), old=self.snapshot, number=self.current.number)
+            before, self._planner.staples = self._planner.staples, dict(staples)
+            made = self._plan_beside(Wanted.of(self.current), self.current.number)
             try:
                 await self._replacement.serve(self.snapshot, made.snapshot)
             except Problem:
-                self._staples = before
+                self._planner.staples = before
                 raise
             self.snapshot = made.snapshot
 
@@ -317,7 +319,7 @@ class Changes:
         A row for each kept generation, newest first: C{number, parent, time, author, reason, summary, state,
         confirm_by, undoes}; times are Unix times.
         """
-        return self._history.rows(self.current.number)
+        return self._archive.rows(self.current.number)
 
     def diff(self, number: int, other: int) -> dict[str, Any]:
         """
@@ -325,12 +327,7 @@ class Changes:
 
         @raise Problem: C{not-found}.
         """
-        old, new = self._store.read(number), self._store.read(other)
-        return {
-            "patch": shown_patch(old.document, new.document),
-            "summary": list(summarise(old.document, new.document, old.certificates, new.certificates)),
-            "certificates": certificate_changes(old.certificates, new.certificates),
-        }
+        return self._archive.diff(number, other)
 
     def findings(self) -> tuple[Any, ...]:
         """
@@ -345,13 +342,13 @@ class Changes:
         @param name: of a site that is served.
         """
         memory, failing = self.current.memory, self._renewal_failing()
-        return hsts_state(name, memory, self.effective, self.snapshot, self._wall(), self._trusted, failing)
+        return hsts_state(name, memory, self.effective, self.snapshot, self._wall(), self._planner.trusted, failing)
 
     def confirm_by(self) -> float | None:
         """
         Unix time by which what is served must be confirmed; C{None} if it need not be.
         """
-        waiting = self._history.waiting(self.current.number)
+        waiting = self._archive.waiting(self.current.number)
         return None if waiting is None else waiting.confirm_by
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
@@ -360,8 +357,7 @@ class Changes:
 
         @return: call it to hear no more.
         """
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        return self._announcements.subscribe(listener)
 
     @asynccontextmanager
     async def _locked(self) -> AsyncIterator[None]:
@@ -379,51 +375,13 @@ class Changes:
                 "current; read it and try again.",
             )
 
-    def _plan(self, wanted: Wanted, *, old: Snapshot | None, number: int) -> Plan:
-        made = plan(
-            wanted,
-            effective=self._pins.apply(wanted.document),
-            old=old,
-            before=self.current.certificates if old is not None else {},
-            number=number,
-            now=self._wall(),
-            trusted=self._trusted,
-        )
-        return with_staples(made, self._staples)
+    def _plan_beside(self, wanted: Wanted, number: int) -> Plan:
+        """
+        What would be served in place of what is.
 
-    async def _with_files(
-        self, document: Document, certificates: Mapping[str, StoredCertificate], *, before: Document | None
-    ) -> dict[str, StoredCertificate]:
+        @raise Problem: C{invalid-settings}, C{in-use}.
         """
-        The certificates with those that a document names by their files; see L{ICertificateFiles.complete}.
-        """
-        if self._files is None:
-            return dict(certificates)
-        return await self._files.complete(document, certificates, before=before)
-
-    async def _with_present_files(self, current: Generation, *, stored: int) -> Generation:
-        """
-        At the start: the generation with what files hold now; a new one if a stored one held something else.
-
-        @param stored: the number of the generation that is current in the store, 0 for none.
-        """
-        certificates = await self._with_files(self._pins.apply(current.document), current.certificates, before=None)
-        if certificates == dict(current.certificates):
-            return current
-        if stored != current.number:
-            return attrs.evolve(current, certificates=certificates)
-        return attrs.evolve(
-            current,
-            number=await self._in_thread(self._store.next_number),
-            parent=stored,
-            time=self._wall(),
-            author="files",
-            reason="files changed while nobody watched",
-            summary=summarise(current.document, current.document, current.certificates, certificates),
-            certificates=certificates,
-            confirm_by=None,
-            undoes=0,
-        )
+        return self._planner.plan(wanted, old=self.snapshot, before=self.current.certificates, number=number)
 
     async def _change(
         self,
@@ -440,9 +398,9 @@ class Changes:
             return await self._outcome()
         now = self._wall()
         number = await self._in_thread(self._store.next_number)
-        made = self._plan(wanted, old=self.snapshot, number=number)
+        made = self._plan_beside(wanted, number)
         if not undoes:
-            guard(self.snapshot, made.snapshot, now, request.force, self._trusted)
+            guard(self.snapshot, made.snapshot, now, request.force, self._planner.trusted)
         if request.dry_run:
             prepared = await self._replacement.prepare(made.snapshot)
             await prepared.abort()
@@ -462,10 +420,11 @@ class Changes:
             findings=tuple(finding.as_json() for finding in made.findings),
         )
         await self._replacement.exchange(generation, self.snapshot, made.snapshot, request.force)
-        self._history.add(Row.of(generation, confirmed=False))
+        self._archive.add(generation)
         self._adopt(generation, made)
         self._tell("undone" if undoes else "applied", generation)
-        await self._prune()
+        kept = self.effective.generations
+        await self._archive.prune(generation.number, kept.keep, kept.keep_for, self._wall())
         return attrs.evolve(await self._outcome(), made=generation)
 
     def _adopt(self, generation: Generation, made: Plan) -> None:
@@ -484,7 +443,7 @@ class Changes:
         """
         Let the countdown run to the time by which something must be confirmed, if anything must.
         """
-        waiting = self._history.waiting(self.current.number)
+        waiting = self._archive.waiting(self.current.number)
         if waiting is None:
             self._served_at.clear()
             self._countdown.cancel()
@@ -496,13 +455,13 @@ class Changes:
         Undo what was not confirmed; if that fails, again in a while.
         """
         async with self._locked():
-            waiting = self._history.waiting(self.current.number)
+            waiting = self._archive.waiting(self.current.number)
             if waiting is None or not self._countdown.is_over(waiting):
                 return
             try:
                 base: Generation = await self._in_thread(self._store.read, waiting.base)
-                wanted = attrs.evolve(_content(base), memory=self.current.memory)
-                await self._change(_undoing(self.current.number), wanted, undoes=self.current.number)
+                wanted = attrs.evolve(Wanted.of(base), memory=self.current.memory)
+                await self._change(ChangeRequest.undoing(self.current.number), wanted, undoes=self.current.number)
             except Problem as reason:
                 self._log.error(
                     "generation {number} was not confirmed but cannot be undone yet: {reason}",
@@ -510,62 +469,6 @@ class Changes:
                     reason=reason.detail,
                 )
                 self._countdown.retry()
-
-    async def _overdue(self, current: Generation) -> Generation | None:
-        """
-        At the start: the generation that undoes what was not confirmed in time while nobody ran.
-        """
-        waiting = self._history.waiting(current.number)
-        if waiting is None or waiting.confirm_by > self._wall():
-            return None
-        base: Generation = await self._in_thread(self._store.read, waiting.base)
-        number: int = await self._in_thread(self._store.next_number)
-        request = _undoing(current.number)
-        # Compiled as a change from what waits, so that what browsers were told is not forgotten.
-        self.current = current
-        old = self._plan(_content(current), old=None, number=current.number).snapshot
-        undoing = self._plan(attrs.evolve(_content(base), memory=current.memory), old=old, number=number)
-        return attrs.evolve(
-            base,
-            number=number,
-            parent=current.number,
-            time=self._wall(),
-            author=request.author,
-            reason=request.reason,
-            summary=summarise(current.document, base.document, current.certificates, base.certificates),
-            memory=undoing.wanted.memory,
-            confirm_by=None,
-            undoes=current.number,
-            findings=tuple(finding.as_json() for finding in undoing.findings),
-        )
-
-    async def _load_history(self) -> None:
-        """
-        Read the rows of all kept generations; a damaged old one is no reason not to start.
-        """
-        for number in await self._in_thread(self._store.numbers):
-            try:
-                generation = await self._in_thread(self._store.outline, number)
-                confirmed = await self._in_thread(self._store.confirmed, number)
-            except Problem as reason:
-                self._log.warn("{reason} It is not in the history.", reason=reason.detail)
-                continue
-            self._history.add(Row.of(generation, confirmed=confirmed))
-
-    async def _prune(self) -> None:
-        """
-        Forget old generations; a failure is told and tried again after the next change.
-        """
-        kept = self.effective.generations
-        waiting = self._history.waiting(self.current.number)
-        spare = frozenset() if waiting is None else frozenset({waiting.base, *waiting.numbers})
-        try:
-            gone = await self._in_thread(self._store.prune, kept.keep, kept.keep_for, self._wall(), spare)
-        except Problem as reason:
-            self._log.warn("{reason}", reason=reason.detail)
-            return
-        for number in gone:
-            self._history.forget(number)
 
     def _is_current(self, wanted: Wanted) -> bool:
         """
@@ -597,29 +500,4 @@ class Changes:
         )
 
     def _tell(self, what: str, generation: Generation, **more: Any) -> None:
-        """
-        Tell the listeners, each in a turn of its own so that none can harm the change.
-        """
-        event: Mapping[str, Any] = {
-            "what": what,
-            "number": generation.number,
-            "author": generation.author,
-            "reason": generation.reason,
-            "summary": list(generation.summary),
-            "confirm_by": self.confirm_by(),
-            "undoes": generation.undoes or None,
-            **more,
-        }
-        for listener in self._listeners:
-            self._clock.callLater(0, listener, dict(event))
-
-    def _inspect(self, certificate: ServerCertificate) -> bool:
-        return inspect(certificate, now=self._wall()).trusted
-
-
-def _content(generation: Generation) -> Wanted:
-    return Wanted(document=generation.document, certificates=generation.certificates, memory=generation.memory)
-
-
-def _undoing(number: int) -> ChangeRequest:
-    return ChangeRequest(author="gate", reason=f"generation {number} was not confirmed in time")
+        self._announcements.tell(what, generation, confirm_by=self.confirm_by(), **more)

@@ -9,7 +9,15 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from ..problems import Finding
-from ..settings import Document, Settings, SiteMemory, StoredCertificate, compile_snapshot, validate_document
+from ..settings import (
+    Document,
+    Generation,
+    Settings,
+    SiteMemory,
+    StoredCertificate,
+    compile_snapshot,
+    validate_document,
+)
 from ..sites import ServerCertificate, Snapshot
 from ._findings import find
 from ._guard import guard_use
@@ -30,6 +38,13 @@ class Wanted:
     document: Document
     certificates: Mapping[str, StoredCertificate]
     memory: Mapping[str, SiteMemory]
+
+    @classmethod
+    def of(cls, generation: Generation) -> Wanted:
+        """
+        The content of a generation that there is.
+        """
+        return cls(document=generation.document, certificates=generation.certificates, memory=generation.memory)
 
 
 @attrs.frozen(kw_only=True)

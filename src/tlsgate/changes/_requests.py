@@ -37,6 +37,13 @@ class ChangeRequest:
     force: frozenset[str] = frozenset()
     if_match: int | None = None
 
+    @classmethod
+    def undoing(cls, number: int) -> ChangeRequest:
+        """
+        The gate's own, when a generation was not confirmed in time.
+        """
+        return cls(author="gate", reason=f"generation {number} was not confirmed in time")
+
     def check(self) -> None:
         """
         @raise Problem: C{parameter-invalid}.
