@@ -15,6 +15,8 @@ SCREENSHOTS = Path(__file__).parent.parent.parent / "build" / "screenshots"
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
 
+SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+
 #: Rules of axe that are broken or not, all of them; what it cannot decide alone is not in C{violations}.
 RUN_AXE = """async () => {
   const found = await axe.run(document, {resultTypes: ["violations"]});
@@ -90,19 +92,28 @@ class Screen:
 
     # -- judgement
 
-    def picture(self, name: str) -> None:
-        """
-        Keep a screenshot of the whole page.
-        """
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.evaluate("scrollTo(0, 0)")
-        self.page.screenshot(path=SCREENSHOTS / f"{name}-{self.visit.size}.png", full_page=True)
-
     def judge(self, name: str) -> None:
         """
-        Keep a screenshot; nothing is broken for those who cannot see it, and nothing is wider than the screen.
+        Keep a screenshot; nothing is broken for those who cannot see it, and nothing is wider than the screen.  A visit
+        whose size is not what it is about looks the same on a phone in the dark.
         """
-        self.picture(name)
+        self._judge_here(f"{name}-{self.visit.size}")
+        if self.visit.one_size:
+            return
+        before = self.page.viewport_size
+        width, height = SIZES["phone"]
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.emulate_media(color_scheme="dark")
+        try:
+            self._judge_here(f"{name}-phone")
+        finally:
+            self.page.emulate_media(color_scheme="light")
+            self.page.set_viewport_size(before)
+
+    def _judge_here(self, name: str) -> None:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.evaluate("scrollTo(0, 0)")
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
         if not self.page.evaluate("typeof axe !== 'undefined'"):
             # Run as the test, not as the page: the page's own policy would refuse it, as it should.
             self.page.evaluate(AXE.read_text())

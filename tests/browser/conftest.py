@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "integration"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from _gate import GateProcess
-from _screens import Screen
+from _screens import SIZES, Screen
 
 CHROMIUM = shutil.which("chromium") or ""
 
@@ -32,8 +32,6 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-
-SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,12 +48,14 @@ class Visit:
     """
     Somebody in front of the gate.
 
+    @ivar one_size: is the test about this size only?
     @ivar complaints: what the browser said on its console: errors, and reports of the content security policy.
     """
 
     gate: GateProcess
     page: Any
     size: str
+    one_size: bool = False
     complaints: list[str] = field(default_factory=list)
     #: What a test expects: a refusal of the API shows on the console as a failed resource.
     expected: tuple[str, ...] = ("Failed to load resource: the server responded with a status of 4",)
@@ -120,14 +120,14 @@ def open_page(browser: Any) -> Iterator[Any]:
     """
     opened: list[tuple[Any, Screen]] = []
 
-    def open_(gate: GateProcess, size: str = "desktop", **more: Any) -> Screen:
-        width, height = SIZES[size]
+    def open_(gate: GateProcess, size: str = "", **more: Any) -> Screen:
+        width, height = SIZES[size or "desktop"]
         context = browser.new_context(
             ignore_https_errors=True, viewport={"width": width, "height": height}, reduced_motion="reduce", **more
         )
         context.set_default_timeout(20_000)
         page = context.new_page()
-        visit = Visit(gate, page, size)
+        visit = Visit(gate, page, size or "desktop", one_size=bool(size))
         page.on("console", lambda message: visit.heard(message.type, message.text))
         page.on("pageerror", lambda error: visit.complaints.append(str(error)))
         screen = Screen(visit)

@@ -5,8 +5,31 @@ Bindings, certificates, sites, upstreams and tokens, as they are changed in the 
 from __future__ import annotations
 
 import pytest
-from _certificates import make_pair
+from _certificates import Authority, make_pair
 from _clients import free_port
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_csr
+
+
+def signed_request(asked: x509.CertificateSigningRequest, authority: Authority) -> str:
+    """
+    What a CA sends back for a request, PEM.
+    """
+    names = asked.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(asked.subject)
+        .issuer_name(authority.certificate.subject)
+        .public_key(asked.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(authority.certificate.not_valid_before_utc)
+        .not_valid_after(authority.certificate.not_valid_after_utc)
+        .add_extension(names, critical=False)
+        .sign(authority.key, SHA256())
+    )
+    return made.public_bytes(Encoding.PEM).decode()
 
 
 @pytest.mark.parametrize("size", ["desktop", "phone"])
@@ -88,6 +111,18 @@ def test_certificates(shared_gate, open_page, tmp_path) -> None:
     screen.judge("certificates-csr")
     screen.button("Close", inside=screen.dialog).click()
     screen.sees("Open signing requests")
+
+    screen.button("Add the certificate for csr.test").click()
+    asked = load_pem_x509_csr(shared_gate.call("GET", "/api/v1/certificates/csr").json["requests"][0]["csr"].encode())
+    signed = signed_request(asked, Authority.root())
+    screen.dialog.get_by_label("Certificate: paste PEM").fill(make_pair(tmp_path / "other").certificate.read_text())
+    screen.dialog.get_by_text("key-mismatch").wait_for()
+    screen.dialog.get_by_label("Certificate: paste PEM").fill(signed)
+    screen.dialog.get_by_text("It belongs to this request: csr.test").wait_for()
+    screen.judge("certificates-csr-signed")
+    screen.button("Add certificate", inside=screen.dialog).click()
+    screen.dialog.wait_for(state="detached")
+    assert shared_gate.call("GET", "/api/v1/certificates/csr.test").json["source"] == "csr"
 
     screen.page.get_by_label("Host name").fill("www.example.com")
     screen.button("Look up").click()

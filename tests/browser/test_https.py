@@ -42,13 +42,20 @@ def test_upload_redirect_and_back(gate, open_page, tmp_path, size) -> None:
     assert gate.get("/x?y", secure=False).status == 200
     screen.judge("walk-4-redirecting")
 
-    screen.go("/history", "History")
-    screen.judge("walk-5-history")
-    page.get_by_role("button", name="Roll back to generation 2").click()
+    if size == "phone":
+        # From where it is told that it was done.
+        screen.button("Undo generation 3").click()
+    else:
+        screen.go("/history", "History")
+        screen.sees("Site default: redirect is now mode = browsers.")
+        screen.judge("walk-5-history")
+        page.get_by_role("button", name="Roll back to generation 2").click()
     screen.dialog.get_by_text("What changes").wait_for()
     screen.judge("walk-6-roll-back")
     screen.button("Roll back", inside=screen.dialog).click()
     screen.sees("Rolled back to generation 2.")
+    if size == "phone":
+        screen.card("Redirect").get_by_label("Disabled").and_(page.locator(":checked")).wait_for()
     assert gate.get("/x?y", secure=False, fields=browser).status == 200
 
 
@@ -151,6 +158,36 @@ def test_lock_out_guard(shared_gate, open_page) -> None:
     screen.sees("Redirect saved.")
     assert shared_gate.call("GET", "/api/v1/sites/wiki/redirect").json["mode"] == "all"
     assert shared_gate.call("DELETE", "/api/v1/sites/wiki").status == 200
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_report_and_explanation(gate, open_page, size) -> None:
+    """
+    Who would break shows beside the redirect while they come, and a made-up request says which rule decides it.
+    """
+    assert gate.call("PUT", "/api/v1/sites/default/redirect", {"mode": "report"}).status == 200
+    assert gate.request("POST", "/hook", secure=False, fields={"User-Agent": "agent/1.0"}, content=b"{}").status == 200
+    screen = open_page(gate, size).sign_in().go("/https", "HTTPS settings")
+    screen.sees("This client would break:")
+    assert gate.request("PUT", "/x", secure=False, fields={"User-Agent": "robot/2.0"}, content=b"{}").status == 200
+    screen.sees("These 2 clients would break:")
+    card = screen.card("Redirect")
+    card.get_by_text("Test a request").click()
+    card.get_by_label("Address", exact=True).fill("http://www.example.com/path?query")
+    decide = screen.button("Which rule decides?", inside=card)
+    decide.click()
+    card.get_by_text("Passed to the upstream over plain HTTP.").wait_for()
+    screen.judge("https-report")
+    for mode, client, told in (
+        ("browsers", "A browser that opens the page", "Redirected with 307 to https://www.example.com"),
+        ("browsers", "A script, such as curl", "this is not a browser that navigates"),
+        ("all", "A script, such as curl", "redirect.mode is all."),
+    ):
+        gate.call("PUT", "/api/v1/sites/default/redirect?force=default", {"mode": mode})
+        card.get_by_label("Sent by").select_option(label=client)
+        decide.click()
+        card.get_by_text(told).wait_for()
+    screen.judge("https-explained")
 
 
 def test_confirmed_change_survives_a_reload(shared_gate, open_page) -> None:

@@ -64,6 +64,28 @@ def test_session_survives_a_reload_and_ends(shared_gate, open_page) -> None:
     assert shared_gate.call("GET", "/api/v1/status", token=None, fields=fields).code == "token-invalid"
 
 
+def test_nobody_at_the_page(shared_gate, open_page) -> None:
+    """
+    Whoever leaves the page is signed out, here and at the gate; whoever is at it is not.
+    """
+    screen = open_page(shared_gate)
+    screen.page.clock.install()
+    screen.sign_in()
+    screen.page.clock.fast_forward("20:00")
+    screen.page.keyboard.press("Shift")
+    screen.page.clock.fast_forward("20:00")
+    screen.go("/history", "History")
+    cookie = screen.page.context.cookies()[0]
+    csrf = screen.page.evaluate("localStorage.getItem('tlsgate.csrf')")
+    fields = {"Cookie": f"{cookie['name']}={cookie['value']}", "X-CSRF-Token": csrf}
+    with screen.page.expect_response(lambda answer: answer.request.method == "DELETE"):
+        screen.page.clock.fast_forward("31:00")
+    screen.heading("Sign in").wait_for()
+    screen.sees("You were signed out because you were inactive.")
+    screen.judge("sign-in-idle")
+    assert shared_gate.call("GET", "/api/v1/status", token=None, fields=fields).code == "token-invalid"
+
+
 def test_sign_out_everywhere(shared_gate, open_page) -> None:
     """
     Signing out everywhere ends the session of another browser, which says so.

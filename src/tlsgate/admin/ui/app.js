@@ -30,7 +30,8 @@ async function start() {
   installToasts();
   watchForIdleness();
   signals.addEventListener("signed-out", (event) => {
-    if (!session()) return;
+    // Whoever left the page has been signed out already.
+    if (!session() && event.detail !== "idle") return;
     forget();
     enter(event.detail === "idle" ? "You were signed out because you were inactive." : "Your session has ended. Sign in again.");
   });

@@ -12,6 +12,12 @@ import { findingList, notice } from "../widgets/notice.js";
 import { plot, shares } from "../widgets/plot.js";
 import { table } from "../widgets/table.js";
 
+const REMEDIES = [
+  [/^(redirect|hsts|plaintext)-/, "#/https", "Open HTTPS settings"],
+  [/^(renewal|rate-limit)-/, "#/acme", "Open Let’s Encrypt"],
+  [/^offload-/, "#/sites", "Open Sites"],
+];
+
 const ROOM = 120;
 const LOOK_AGAIN = 10000;
 
@@ -47,18 +53,25 @@ function serving(status) {
   return ready === total ? badge("good", `Serving on ${plural(total, "worker")}`) : badge("warning", `${ready} of ${plural(total, "worker")} serving`);
 }
 
+/** Where something can be done about a finding. */
+function remedy({ code, certificate }) {
+  const found = REMEDIES.find(([codes]) => codes.test(code));
+  if (found) return element("a.small", { href: found[1] }, found[2]);
+  return certificate ? element("a.small", { href: `#/certificates/${encodeURIComponent(certificate)}` }, "Open the certificate") : null;
+}
+
 function whatToDo(status) {
-  const all = [...status.findings, ...status.certificates.flatMap((one) => one.findings)];
+  const all = [...status.findings, ...status.certificates.flatMap((one) => one.findings.map((finding) => ({ ...finding, certificate: one.name })))];
   const seen = new Set();
   const findings = all.filter((one) => !seen.has(one.code + one.message) && seen.add(one.code + one.message));
   for (const one of status.certificates) {
-    if (one.state === "expired" && one.used_by.length) findings.unshift({ severity: "error", code: "certificate-expired", message: `The certificate “${one.name}” has expired; replace it under HTTPS settings.` });
+    if (one.state === "expired" && one.used_by.length) findings.unshift({ severity: "error", code: "certificate-expired", certificate: one.name, message: `The certificate “${one.name}” has expired; replace it.` });
   }
   if (!findings.length) return notice("success", "All is well: nothing needs attention.");
   const first = findings.slice(0, 3);
   const rest = findings.slice(3);
-  return element("section.stack", element("h2", `Needs attention (${findings.length})`), findingList(first),
-    rest.length ? element("details", element("summary", `${rest.length} more`), findingList(rest)) : null);
+  return element("section.stack", element("h2", `Needs attention (${findings.length})`), findingList(first, remedy),
+    rest.length ? element("details", element("summary", `${rest.length} more`), findingList(rest, remedy)) : null);
 }
 
 function bindingTable(bindings) {

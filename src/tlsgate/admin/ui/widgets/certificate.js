@@ -10,7 +10,7 @@ const STATE = {
   valid: ["good", "valid"], expiring: ["warning", "expires soon"], expired: ["bad", "expired"], not_yet_valid: ["bad", "not valid yet"],
 };
 const SOURCE = {
-  upload: "Uploaded", pfx: "PFX file", "self-signed": "Made by the gate", acme: "Let’s Encrypt / ACME", csr: "Signing request", files: "Files on disk",
+  upload: "Uploaded", pfx: "PFX file", "self-signed": "Created here", acme: "Let’s Encrypt / ACME", csr: "Signing request", files: "Files on disk",
 };
 
 /** "CN=localhost" as "localhost". */

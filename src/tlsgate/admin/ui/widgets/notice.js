@@ -33,12 +33,16 @@ export function problemNotice(problem, ...more) {
 
 /**
  * Findings, worst first; null if there are none.
+ *
+ * @param {object[]} findings
+ * @param {?Function} remedy gives for a finding the link to where something can be done about it, or null.
  */
-export function findingList(findings) {
+export function findingList(findings, remedy = () => null) {
   if (!findings?.length) return null;
   const order = ["error", "warning", "info"];
   const sorted = [...findings].sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
   return element("ul.findings", sorted.map((finding) => element("li",
     element("div.notice.finding", { class: `notice finding ${finding.severity}` },
-      element("div", element("span.visually-hidden", `${WORD[finding.severity]}: `), finding.message), element("div.code", finding.code)))));
+      element("div", element("span.visually-hidden", `${WORD[finding.severity]}: `), finding.message),
+      element("div.row.apart", element("span.code", finding.code), remedy(finding))))));
 }

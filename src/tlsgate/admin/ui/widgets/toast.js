@@ -7,7 +7,6 @@ import { button } from "./form.js";
 import { notice } from "./notice.js";
 
 const STAY = 8000;
-const AT_ONCE = 3;
 
 const tray = element("div.toasts", { role: "status", "aria-live": "polite" });
 
@@ -21,8 +20,9 @@ export function toast(severity, title, ...more) {
   const node = notice(severity, title, ...more);
   node.removeAttribute("role");
   node.append(button("×", { kind: "close", "aria-label": "Dismiss", onclick: () => node.remove() }));
+  // What was done before is in the history; what went wrong stays.
+  if (severity === "success") tray.querySelectorAll(".success").forEach((older) => older.remove());
   tray.append(node);
-  while (tray.children.length > AT_ONCE) tray.firstChild.remove();
   const leave = () => {
     if (node.matches(":hover, :focus-within")) setTimeout(leave, STAY / 4);
     else node.remove();
