@@ -9,6 +9,7 @@ import argparse
 import http.client
 import json
 import os
+import random
 import resource
 import select
 import socket
@@ -148,8 +149,9 @@ def handshakes(chosen: argparse.Namespace) -> Seen:
     def work() -> None:
         context, session = _context(), None
         while time.monotonic() < end:
+            name = chosen.name.format(random.randrange(chosen.names)) if chosen.names else chosen.name
             try:
-                with _connect(context, chosen.port, chosen.name, session) as connection:
+                with _connect(context, chosen.port, name, session) as connection:
                     connection.sendall(REQUEST % (b"/hello", b"close"))
                     answer = b"".join(iter(lambda: _read(connection), b""))
                     reused = bool(connection.session_reused)
@@ -220,8 +222,8 @@ def _pump(plain: socket.socket, inward: ssl.MemoryBIO, outward: ssl.MemoryBIO, s
 
 def steady(chosen: argparse.Namespace) -> Seen:
     """
-    A few clients that never hurry: exchanges over kept connections with pauses, now and then a new connection.
-    Counts failed exchanges and connections that were closed under the client.
+    A few clients that never hurry, until standard input ends or time is up: exchanges over kept connections with pauses,
+    now and then a new connection.  Counts failed exchanges and connections that were closed under the client.
     """
     seen = {"requests": 0.0, "failures": 0.0, "closed": 0.0}
     lock = threading.Lock()
@@ -235,7 +237,7 @@ def steady(chosen: argparse.Namespace) -> Seen:
     def work() -> None:
         context, number = _context(), 0
         connection: http.client.HTTPSConnection | None = None
-        while time.monotonic() < end:
+        while time.monotonic() < end and not select.select([sys.stdin], [], [], 0)[0]:
             number += 1
             if connection is not None and connection.sock is not None and _ended(connection.sock):
                 count("closed")
@@ -330,6 +332,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--name", default="localhost")
+    parser.add_argument("--names", type=int, default=0)
     parser.add_argument("--targets", default="/hello")
     parser.add_argument("--pause", type=float, default=0.005)
     parser.add_argument("--resume", type=int, default=0)

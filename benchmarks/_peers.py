@@ -62,14 +62,26 @@ class Peer:
         self.work = work
         self.port = free_port()
         work.folder.mkdir(parents=True)
+        self._command = self.command()
+        self._start()
+
+    def _start(self) -> None:
+        work = self.work
         self.process = ProcessTree(
-            self.name, self.command(), cores=work.cores, log=work.folder / "output.log", cwd=work.folder
+            self.name, self._command, cores=work.cores, log=work.folder / "output.log", cwd=work.folder
         )
         try:
             self.started()
         except BaseException:
             self.process.stop()
             raise
+
+    def start_again(self) -> None:
+        """
+        Stop, and return when it serves once more with what it has.
+        """
+        self.stop()
+        self._start()
 
     def command(self) -> list[str]:
         """
@@ -338,17 +350,20 @@ hsts = {{ enabled = true, max_age = 31536000 }}
 
     def started(self) -> None:
         super().started()
-        self.administrator = Administrator(self.admin, self.state)
+        first = not hasattr(self, "administrator")
+        if first:
+            self.administrator = Administrator(self.admin, self.state)
         end = time.monotonic() + PATIENCE
         while not self.administrator.ready():
             self.process.check()
             if time.monotonic() > end:
                 raise Unavailable(f"the gate was not ready within {PATIENCE} s: {self.process.tail()}")
             time.sleep(0.05)
-        self.replace(self.work.pair)
-        for pair in self.stored:
-            self.administrator.store(pair)
-        self.rest()
+        if first:
+            self.replace(self.work.pair)
+            for pair in self.stored:
+                self.administrator.store(pair)
+            self.rest()
 
     def rest(self) -> None:
         """

@@ -19,16 +19,21 @@ __all__ = ["measure_handshakes", "run"]
 BURST = 500
 
 
-def measure_handshakes(peer: Peer, options: Options, *, resume: bool = False, name: str = "localhost") -> Figure:
+def measure_handshakes(
+    peer: Peer, options: Options, *, resume: bool = False, name: str = "localhost", names: int = 0
+) -> Figure:
     """
     Divide the peer's CPU time by the connections that were made, used once and closed.
+
+    @param name: the server name; with C{names}, one of so many for each connection, by a number in the place of C{{}}.
 
     @raise Unavailable: none succeeded, or handshakes were resumed that should be full, or the reverse.
     """
     folder, core = peer.work.folder, options.load_core
-    run_client(folder, core, "handshakes", peer.port, seconds=0.5, resume=int(resume), name=name)
+    asked = {"resume": int(resume), "name": name, "names": names}
+    run_client(folder, core, "handshakes", peer.port, seconds=0.5, **asked)
     before = peer.process.cpu_seconds()
-    seen = run_client(folder, core, "handshakes", peer.port, seconds=options.seconds, resume=int(resume), name=name)
+    seen = run_client(folder, core, "handshakes", peer.port, seconds=options.seconds, **asked)
     used = peer.process.cpu_seconds() - before
     if not seen["count"]:
         raise Unavailable(f"no handshake succeeded: {seen}")
