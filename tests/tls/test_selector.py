@@ -10,7 +10,7 @@ import tracemalloc
 import attrs
 import pytest
 
-from tlsgate.tls import CertificateRefused, CertificateSelector
+from tlsgate.tls import CertificateRefused, CertificateSelector, by_name
 
 DAY = 86400.0
 
@@ -165,3 +165,28 @@ def test_gives_up_the_contexts_of_replaced_certificates(certificate) -> None:
         one = certificate("a.test")
         made = CertificateSelector({one.name: one}, replacing=made)
     assert "0 contexts" in repr(made)
+
+
+def test_an_index_of_few_changes(certificate) -> None:
+    """
+    However certificates are added, replaced and removed, every name is served by those that are there.
+    """
+    held = {f"s{n}": attrs.evolve(certificate(f"s{n}"), names=(f"s{n}.test", "all.test")) for n in range(20)}
+    changes = [
+        {"s3": attrs.evolve(held["s3"], names=("other.test", "all.test"))},
+        {"s4": None},
+        {"s4": held["s4"], "s5": None},
+        {f"s{n}": None for n in range(3, 20)},
+        {},
+    ]
+    before = held
+    for change in changes:
+        after = {name: one for name, one in {**before, **change}.items() if one is not None}
+        expected: dict[str, set[str]] = {}
+        for one in after.values():
+            for name in one.names:
+                expected.setdefault(name, set()).add(one.name)
+        shown = {name: {one.name for one in found} for name, found in by_name(after).items()}
+        assert shown == expected
+        assert by_name(after) is by_name(after)
+        before = after

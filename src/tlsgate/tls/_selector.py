@@ -71,13 +71,15 @@ class _Contexts:
     def __len__(self) -> int:
         return len(self._held)
 
-    def keep(self, certificates: Iterable[ServerCertificate]) -> None:
+    def give_up(self, gone: Iterable[ServerCertificate], new: Iterable[ServerCertificate]) -> None:
         """
-        Give up the contexts of all other certificates: a certificate that was replaced is not asked for again, and
-        its context holds 30 KiB.
+        Forget the contexts with certificates that are gone: one that was replaced is not asked for again, and its
+        context holds 30 KiB.
+
+        @param new: what came in their place; the same may have another name now.
         """
-        kept = {(one.chain, one.staple) for one in certificates}
-        for key in [key for key in self._held if not kept.issuperset(key)]:
+        forgotten = {(one.chain, one.staple) for one in gone} - {(one.chain, one.staple) for one in new}
+        for key in [key for key in self._held if not forgotten.isdisjoint(key)]:
             del self._held[key]
 
     def get(self, certificates: Sequence[ServerCertificate]) -> SSL.Context:
@@ -143,8 +145,9 @@ class CertificateSelector:
             and replacing._contexts.limit == contexts
         ):
             self._contexts: _Contexts = replacing._contexts
-            if replacing.certificates is not certificates:
-                self._contexts.keep(certificates.values())
+            self._contexts.give_up(
+                _differing(replacing.certificates, certificates), _differing(certificates, replacing.certificates)
+            )
         else:
             self._contexts = _Contexts(profile, tuple(alpn), contexts)
 
@@ -249,12 +252,40 @@ def by_name(certificates: Mapping[str, ServerCertificate]) -> Mapping[str, Seque
     for held, index in tuple(_indexes):
         if held is certificates:
             return index
-    made: dict[str, list[ServerCertificate]] = {}
-    for certificate in certificates.values():
-        for name in certificate.names:
-            made.setdefault(name, []).append(certificate)
+    made = _index(certificates)
     _indexes.appendleft((certificates, made))
     return made
+
+
+def _index(certificates: Mapping[str, ServerCertificate]) -> Mapping[str, Sequence[ServerCertificate]]:
+    """
+    Made of the latest, where only a few differ from it.
+    """
+    last, index = _indexes[0] if _indexes else ({}, {})
+    gone, new = _differing(last, certificates), _differing(certificates, last)
+    if len(gone) > len(certificates) / 8:
+        gone, new, index = [], list(certificates.values()), {}
+    made = dict(index)
+    for one in gone:
+        for name in one.names:
+            others = tuple(each for each in made.pop(name, ()) if each is not one)
+            if others:
+                made[name] = others
+    for one in new:
+        for name in one.names:
+            made[name] = (*made.get(name, ()), one)
+    return made
+
+
+def _differing(
+    certificates: Mapping[str, ServerCertificate], others: Mapping[str, ServerCertificate]
+) -> list[ServerCertificate]:
+    """
+    Those that the others do not have under their name.
+    """
+    if certificates is others:
+        return []
+    return [one for name, one in certificates.items() if others.get(name) is not one]
 
 
 # Of what is served, what is to be served, and one to spare.
@@ -280,13 +311,20 @@ def _best(certificates: Sequence[ServerCertificate], now: float) -> tuple[Server
     for one in certificates:
         if _within_dates(one, now):
             held = best.get(_kind(one))
-            if held is None or (one.not_before, one.not_after) > (held.not_before, held.not_after):
+            if held is None or _age(one) > _age(held):
                 best[_kind(one)] = one
     return tuple([best[kind] for kind in sorted(best)])
+
+
+def _age(certificate: ServerCertificate) -> tuple[float, float, str]:
+    """
+    Larger for what was issued later; never equal, so that every process chooses the same.
+    """
+    return certificate.not_before, certificate.not_after, certificate.fingerprint
 
 
 def _latest(certificates: Sequence[ServerCertificate]) -> tuple[ServerCertificate, ...]:
     """
     The one that is or was valid longest.
     """
-    return (max(certificates, key=lambda one: one.not_after),)
+    return (max(certificates, key=lambda one: (one.not_after, one.fingerprint)),)
