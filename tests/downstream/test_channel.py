@@ -204,7 +204,7 @@ def test_a_reader_that_stalls(bench: Any) -> None:
     origin = bench.origin()
     origin.says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n1")
     client.transport.buffered = 1000
-    client.channel.exchange.pauseProducing()
+    client.transport.producer.pauseProducing()
     bench.advance(20)
     assert client.transport.ended == "aborted"
     assert bench.counters.refused["slow-reader"] == 1

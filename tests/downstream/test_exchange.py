@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet.interfaces import IPushProducer
+from zope.interface.verify import verifyObject
 
 from tlsgate.sites import Health, Limits, Selection, Server, Timeouts
 
@@ -139,14 +141,14 @@ def test_a_slow_client_pauses_the_origin(bench: Any) -> None:
     client.say(GET)
     origin = bench.origin()
     origin.says(CHUNKED + b"1\r\na\r\n")
-    exchange = client.channel.exchange
-    assert client.transport.producer is exchange
-    exchange.pauseProducing()
+    pace = client.transport.producer
+    assert verifyObject(IPushProducer, pace)
+    pace.pauseProducing()
     [connection] = bench.app._open
     assert connection.transport._paused
-    exchange.resumeProducing()
+    pace.resumeProducing()
     assert not connection.transport._paused
-    exchange.pauseProducing()
+    pace.pauseProducing()
     connection.dataReceived(b"0\r\n\r\n")
     assert client.transport.producer is None
     assert bench.app.idle == 1
@@ -165,12 +167,12 @@ def test_a_stalled_response_is_not_the_origins_silence(bench: Any) -> None:
     origin = bench.origin()
     origin.says(CHUNKED + b"1\r\na\r\n")
     client.transport.buffered = 100_000
-    client.channel.exchange.pauseProducing()
+    client.transport.producer.pauseProducing()
     for _ in range(4):
         bench.advance(5)
         client.transport.buffered -= 1000
     assert client.transport.connected
-    client.channel.exchange.resumeProducing()
+    client.transport.producer.resumeProducing()
     bench.advance(4)
     assert client.transport.connected
     bench.advance(4)

@@ -23,7 +23,7 @@ def meaning_of(source: ChannelSource, head: bytes = HEAD, address: str = "192.0.
     channel: Any = source.channel((address, 1))
     channel.makeConnection(MemoryTransport(server_name))
     channel.dataReceived(head)
-    meaning = channel.exchange._meaning if channel.exchange else None
+    meaning = channel.exchange.meaning if channel.exchange else None
     channel.connectionLost()
     return meaning
 

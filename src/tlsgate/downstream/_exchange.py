@@ -3,7 +3,7 @@ One exchange: the conductor of a request and its response.
 
 It reads as the life of a request: L{Exchange.begin} decides (challenge, site, redirect, limits), L{Exchange._ask} lends a
 connection and sends the head; content goes up as it comes; L{Exchange.response_head} and its kin bring the response down;
-L{Exchange._finish} counts and logs.  Backpressure joins the two transports only once a message does not fit into one read.
+L{record} counts and logs.  Backpressure joins the two transports only once a message does not fit into one read.
 
 This is hot code: no Deferred, no closure, and what equal fields mean is looked up, not worked out (L{_meaning}).
 """
@@ -12,9 +12,6 @@ from __future__ import annotations
 
 from time import monotonic
 from typing import TYPE_CHECKING, Any
-
-from twisted.internet.interfaces import IPushProducer
-from zope.interface import implementer
 
 from ..errors import Blame, GateError, MalformedRequest, NoUpstream, UpstreamNonsense
 from ..http1 import (
@@ -31,7 +28,9 @@ from ..http1 import (
 from ..policy import COUNTS_HOPS, challenge_answer, traced, trailers_to_pass
 from ._answers import answer, error_answer
 from ._meaning import RequestMeaning, ResponseMeaning
+from ._pace import Pace
 from ._plain import look_at_plain
+from ._record import record
 from ._tunnel import Tunnel
 
 if TYPE_CHECKING:
@@ -52,43 +51,50 @@ HELD = 64 * 1024
 ENDS_CONNECTION = frozenset({400, 501})
 
 
-@implementer(IPushProducer)
 class Exchange:
     """
     A request, on its way to its logged answer.
 
     @ivar head: C{None} for what was refused before it was a request.
     @ivar site: C{None} until it is known.
+    @ivar meaning: what its fields mean; C{None} until that is known.
+    @ivar pool: of the server that was asked last, or C{None}.
+    @ivar begun: monotonic seconds.
+    @ivar upstream_seconds: from the request's head to the response's, negative until there is one.
+    @ivar status: of the answer; 0 until there is one.
+    @ivar bytes_in: of content, so far; C{bytes_out} likewise.
     @ivar takes_content: is the client's content still wanted?
+    @ivar request_complete: has all of the request been read?
     @ivar writing_stalled: does the client read slower than the upstream sends?
+    @ivar connection: that is lent to it, or C{None}.
     """
 
     __slots__ = (
         "_asked_at",
-        "_begun",
-        "_bytes_in",
-        "_bytes_out",
         "_chunk",
-        "_connection",
         "_held",
         "_interim",
         "_keep_alive",
-        "_meaning",
-        "_pool",
-        "_producing",
-        "_request_complete",
+        "_pace",
         "_response_begun",
         "_retried",
         "_reusable",
-        "_status",
         "_trailers",
-        "_upstream_seconds",
         "_waiting_head",
+        "begun",
+        "bytes_in",
+        "bytes_out",
         "channel",
+        "connection",
         "head",
+        "meaning",
+        "pool",
+        "request_complete",
         "request_id",
         "site",
+        "status",
         "takes_content",
+        "upstream_seconds",
         "writing_stalled",
     )
 
@@ -99,25 +105,25 @@ class Exchange:
         self.request_id = b""
         self.takes_content = head is not None and head.framing != 0
         self.writing_stalled = False
-        self._meaning: RequestMeaning | None = None
-        self._begun = monotonic()
+        self.meaning: RequestMeaning | None = None
+        self.begun = monotonic()
         self._asked_at = 0.0
-        self._upstream_seconds = -1.0
-        self._bytes_in = 0
-        self._bytes_out = 0
-        self._pool: ServerPool | None = None
-        self._connection: UpstreamConnection | None = None
-        self._request_complete = not self.takes_content
+        self.upstream_seconds = -1.0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.pool: ServerPool | None = None
+        self.connection: UpstreamConnection | None = None
+        self.request_complete = not self.takes_content
         # What may have to be sent again: pieces of content, or None once it is too much or the response has begun.
         self._held: list[bytes] | None = []
         self._trailers: list[tuple[bytes, bytes]] | None = None
         self._retried = False
         self._interim = 0
-        self._status = 0
+        self.status = 0
         self._keep_alive = False
         self._chunk = False
         self._reusable = False
-        self._producing = False
+        self._pace: Pace | None = None
         self._response_begun = False
         # The response's head, until it can go out together with the first content.
         self._waiting_head = b""
@@ -125,7 +131,7 @@ class Exchange:
     def __repr__(self) -> str:
         head = self.head
         what = "refused" if head is None else f"{head.method.decode('ascii')} {head.target.decode('ascii')}"
-        return f"<Exchange {what} {self._status or 'unanswered'}>"
+        return f"<Exchange {what} {self.status or 'unanswered'}>"
 
     # The request.
 
@@ -142,7 +148,7 @@ class Exchange:
         if meaning is None or meaning.routes is not plane.routes:
             meaning = fields.memo = RequestMeaning(fields, channel, plane)
             channel.binding.remember(channel.peer_ip, fields)
-        self._meaning = meaning
+        self.meaning = meaning
         self.request_id = meaning.request_id or plane.next_request_id()
         if head.minor:
             self._keep_alive = meaning.keep_alive
@@ -186,7 +192,7 @@ class Exchange:
         # RFC 9110 section 7.6.2: where Max-Forwards is used up, this gate answers as if it were the origin.
         less = meaning.one_hop_less()
         if less is not None:
-            self._meaning = less
+            self.meaning = less
             return False
         head = self.head
         assert head is not None
@@ -203,7 +209,7 @@ class Exchange:
             # RFC 9110 section 7.8: Upgrade in HTTP/1.0 is to be ignored.
             assert self.head is not None
             channel = self.channel
-            meaning = self._meaning = RequestMeaning(self.head.fields, channel, channel.plane, upgrades=False)
+            meaning = self.meaning = RequestMeaning(self.head.fields, channel, channel.plane, upgrades=False)
         return meaning
 
     def _ask(self, beside: ServerPool | None, fresh: bool = False) -> None:
@@ -213,8 +219,8 @@ class Exchange:
         assert site is not None
         assert head is not None
         group = site.group
-        key = self._meaning.hash_key(group.settings.hash_key, head.target) if group.hashes() else b""  # type: ignore[union-attr]
-        self._pool = pool = group.pick(key, beside)
+        key = self.meaning.hash_key(group.settings.hash_key, head.target) if group.hashes() else b""  # type: ignore[union-attr]
+        self.pool = pool = group.pick(key, beside)
         try:
             connection = pool.lend(self, head.method, fresh)
         except NoUpstream:
@@ -230,10 +236,10 @@ class Exchange:
         """
         The upstream can be spoken to: send the head, and what is there of the content.
         """
-        self._connection = connection
+        self.connection = connection
         self._asked_at = monotonic()
         head = self.head
-        meaning = self._meaning
+        meaning = self.meaning
         assert head is not None
         assert meaning is not None
         framing = head.framing
@@ -265,7 +271,7 @@ class Exchange:
         for content in self._held or ():
             connection.transport.write(chunk(content) if framing == CHUNKED else content)
         connection.last_unsent = -1
-        if self._request_complete:
+        if self.request_complete:
             self._end_request(connection, self._trailers)
             return
         if head.method not in IDEMPOTENT:
@@ -285,7 +291,7 @@ class Exchange:
     def _awaits_continue(self) -> bool:
         # RFC 9110 section 10.1.1: the client waits for a word of the upstream's before it sends content.
         return (
-            not self._bytes_in
+            not self.bytes_in
             and not self._interim
             and self.head is not None
             and self.head.fields.get(b"expect") is not None
@@ -311,7 +317,7 @@ class Exchange:
         """
         No connection will come.  Nothing was sent, so another server may be asked whatever the method.
         """
-        pool = self._pool
+        pool = self.pool
         site = self.site
         assert site is not None
         if pool is not None and not isinstance(error, NoUpstream):
@@ -329,24 +335,24 @@ class Exchange:
         """
         A piece of the client's content.
         """
-        self._bytes_in += len(content)
+        self.bytes_in += len(content)
         site = self.site
         head = self.head
         assert site is not None
         assert head is not None
         most = site.site.max_body
-        if most and self._bytes_in > most:
+        if most and self.bytes_in > most:
             self._refuse_content()
             return
         held = self._held
         if held is not None:
-            if self._bytes_in <= HELD or self._connection is None:
+            if self.bytes_in <= HELD or self.connection is None:
                 held.append(content)
             else:
                 self._held = None
-        connection = self._connection
+        connection = self.connection
         if connection is None:
-            if self._bytes_in > HELD:
+            if self.bytes_in > HELD:
                 self.channel.pauseProducing()
             return
         connection.transport.write(chunk(content) if head.framing == CHUNKED else content)
@@ -363,10 +369,10 @@ class Exchange:
         The client's content is complete.
         """
         self.takes_content = False
-        self._request_complete = True
+        self.request_complete = True
         if trailers:
             self._trailers = trailers
-        connection = self._connection
+        connection = self.connection
         if connection is not None:
             connection.transport.unregisterProducer()
             # However slowly the rest goes up: a client that leaves now must be noticed.
@@ -397,7 +403,7 @@ class Exchange:
         request = self.head
         assert site is not None
         assert request is not None
-        self._upstream_seconds = monotonic() - self._asked_at
+        self.upstream_seconds = monotonic() - self._asked_at
         fields = head.fields
         meaning = fields.memo
         secure = channel.binding.secure
@@ -411,7 +417,7 @@ class Exchange:
             fields.memo = meaning if meaning.lasting else None
         if meaning.offload:
             meaning.count_offload(channel.plane.counters)
-        self._status = status
+        self.status = status
         self._held = None
         framing = head.framing
         keep_alive = self._keep_alive and not channel.plane.draining
@@ -424,7 +430,7 @@ class Exchange:
                 keep_alive = False
         if not meaning.dated:
             tail += channel.plane.date_line
-        if not keep_alive or not self._request_complete:
+        if not keep_alive or not self.request_complete:
             keep_alive = False
             tail += b"Connection: close\r\n"
         elif not request.minor:
@@ -452,18 +458,18 @@ class Exchange:
             self._switch_protocols(head)
             return
         # RFC 9110 section 15.2: a proxy forwards 1xx, but never to an HTTP/1.0 client.
-        if request.minor and self._meaning is not None:
+        if request.minor and self.meaning is not None:
             block = ResponseMeaning(head.fields, None, False, plane).fields_without_length
             self.channel.transport.write(b"%b%b\r\n" % (status_line(head.status, head.reason), block))
-        connection = self._connection
-        if connection is not None and self._request_complete:
+        connection = self.connection
+        if connection is not None and self.request_complete:
             plane.deadlines.set(connection, plane.timeouts.first_byte)
 
     def response_content(self, content: bytes) -> None:
         """
         A piece of the upstream's content.
         """
-        self._bytes_out += len(content)
+        self.bytes_out += len(content)
         if self._chunk:
             content = chunk(content)
         waiting = self._waiting_head
@@ -476,7 +482,7 @@ class Exchange:
         """
         More is to come: from now on the client's pace is the upstream's.
         """
-        connection = self._connection
+        connection = self.connection
         if connection is None or not self._response_begun:
             return
         waiting = self._waiting_head
@@ -485,9 +491,9 @@ class Exchange:
             self._waiting_head = b""
             transport.write(waiting)
         plane = self.channel.plane
-        if not self._producing:
-            self._producing = True
-            transport.registerProducer(self, True)
+        if self._pace is None:
+            self._pace = pace = Pace(self)
+            transport.registerProducer(pace, True)
         if not self.writing_stalled:
             plane.deadlines.set(connection, plane.timeouts.body)
 
@@ -499,8 +505,8 @@ class Exchange:
         ending = self._waiting_head
         if self._chunk:
             ending += last_chunk(trailers_to_pass(trailers)) if trailers else LAST_CHUNK
-        connection = self._connection
-        if self._producing:
+        connection = self.connection
+        if self._pace is not None:
             channel.transport.unregisterProducer()
             channel.last_unsent = -1
             if self.writing_stalled and connection is not None:
@@ -508,10 +514,10 @@ class Exchange:
                 connection.transport.resumeProducing()
         if ending:
             channel.transport.write(ending)
-        self._connection = None
-        pool = self._pool
+        self.connection = None
+        pool = self.pool
         if connection is not None and pool is not None:
-            if self._request_complete:
+            if self.request_complete:
                 if self._reusable:
                     pool.release(connection)
                 else:
@@ -528,12 +534,12 @@ class Exchange:
         """
         The connection ended in the middle of something.
         """
-        connection, self._connection = self._connection, None
-        pool = self._pool
+        connection, self.connection = self.connection, None
+        pool = self.pool
         site = self.site
         assert site is not None
         assert connection is not None
-        if not self._request_complete:
+        if not self.request_complete:
             connection.transport.unregisterProducer()
         retryable = (
             error.retryable
@@ -557,62 +563,29 @@ class Exchange:
         self._fail(error)
 
     def _abort_upstream(self, error: GateError) -> None:
-        connection, self._connection = self._connection, None
-        pool = self._pool
+        connection, self.connection = self.connection, None
+        pool = self.pool
         if connection is not None and pool is not None:
             pool.evict(connection)
             if self.site is not None and error.blame is Blame.UPSTREAM:
                 self.site.group.exchange_failed(pool, error.code)
         self._fail(error)
 
-    # Backpressure: the client's transport pauses and resumes the upstream's.
-
-    def pauseProducing(self) -> None:
-        """
-        The client does not keep up.
-        """
-        connection = self._connection
-        channel = self.channel
-        self.writing_stalled = True
-        channel.last_unsent = -1
-        channel.plane.deadlines.set(channel, channel.plane.timeouts.body)
-        if connection is not None:
-            connection.deadline = 0
-            connection.transport.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        """
-        The client has caught up.
-        """
-        connection = self._connection
-        channel = self.channel
-        self.writing_stalled = False
-        if self._request_complete:
-            channel.deadline = 0
-        if connection is not None:
-            channel.plane.deadlines.set(connection, channel.plane.timeouts.body)
-            connection.transport.resumeProducing()
-
-    def stopProducing(self) -> None:
-        """
-        The client is gone; C{connectionLost} follows.
-        """
-
     # Tunnels.
 
     def _switch_protocols(self, head: ResponseHead) -> None:
-        meaning = self._meaning
-        connection = self._connection
+        meaning = self.meaning
+        connection = self.connection
         assert meaning is not None
         assert connection is not None
         assert self.head is not None
         upgrade = head.fields.get(b"upgrade")
-        if not meaning.upgrade or upgrade is None or not self._request_complete or not self.head.minor:
+        if not meaning.upgrade or upgrade is None or not self.request_complete or not self.head.minor:
             self._abort_upstream(UpstreamNonsense("The upstream switched protocols without being asked to."))
             return
-        self._status = 101
+        self.status = 101
         self._held = None
-        self._upstream_seconds = monotonic() - self._asked_at
+        self.upstream_seconds = monotonic() - self._asked_at
         block = ResponseMeaning(head.fields, None, False, self.channel.plane).fields_without_length
         self.channel.transport.write(
             b"%b%bConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % (status_line(101, head.reason), block, upgrade)
@@ -625,12 +598,12 @@ class Exchange:
 
         @param orderly: let what was written to the upstream be sent.
         """
-        self._bytes_in += bytes_in
-        self._bytes_out += bytes_out
-        connection, self._connection = self._connection, None
-        if connection is not None and self._pool is not None and connection.borrower is not None:
-            self._pool.evict(connection, orderly=orderly)
-        self._record()
+        self.bytes_in += bytes_in
+        self.bytes_out += bytes_out
+        connection, self.connection = self.connection, None
+        if connection is not None and self.pool is not None and connection.borrower is not None:
+            self.pool.evict(connection, orderly=orderly)
+        record(self)
 
     def tunnel_data(self, data: bytes) -> None:
         """
@@ -648,20 +621,20 @@ class Exchange:
         """
         Nobody waits for the answer any more: the upstream's work ends at once.
         """
-        pool = self._pool
-        connection, self._connection = self._connection, None
+        pool = self.pool
+        connection, self.connection = self.connection, None
         if connection is not None and pool is not None:
             pool.evict(connection)
         elif pool is not None:
             pool.give_up(self)
-        self._status = self._status or 499
-        self._record()
+        self.status = self.status or 499
+        record(self)
 
     def crashed(self) -> None:
         """
         A mistake of ours: the client's connection ends, so that it does not wait.
         """
-        self._connection = None
+        self.connection = None
         channel = self.channel
         channel.exchange = None
         channel.transport.abortConnection()
@@ -686,18 +659,18 @@ class Exchange:
 
     def _fail(self, error: GateError) -> None:
         channel = self.channel
-        pool = self._pool
-        connection, self._connection = self._connection, None
+        pool = self.pool
+        connection, self.connection = self.connection, None
         if connection is not None and pool is not None:
             pool.evict(connection)
         elif pool is not None:
             pool.give_up(self)
         if self._response_begun and not self._waiting_head:
             # Part of a response is out.  It must never look whole: no last chunk, no further byte.
-            if self._producing:
+            if self._pace is not None:
                 channel.transport.unregisterProducer()
             channel.exchange = None
-            self._record()
+            record(self)
             channel.transport.abortConnection()
             return
         self._waiting_head = b""
@@ -710,12 +683,12 @@ class Exchange:
             channel.plane.counters.refused[error.code] += 1
         self._keep_alive = (
             self._keep_alive
-            and self._request_complete
+            and self.request_complete
             and error.status not in ENDS_CONNECTION
             and not channel.plane.draining
         )
         self.takes_content = False
-        self._status = error.status
+        self.status = error.status
         site = self.site or channel.assumed_site()
         if channel.binding.secure and site is not None:
             fields += site.hsts_line
@@ -732,7 +705,7 @@ class Exchange:
             close=not self._keep_alive,
             head_only=head is not None and head.method == b"HEAD",
         )
-        self._bytes_out = len(data)
+        self.bytes_out = len(data)
         channel.transport.write(data)
         self._finish()
 
@@ -740,10 +713,10 @@ class Exchange:
         # An answer of the gate's own that is no error: a redirect, a challenge.
         channel = self.channel
         assert self.head is not None
-        self._status = status
-        self._keep_alive = self._keep_alive and self._request_complete and not channel.plane.draining
+        self.status = status
+        self._keep_alive = self._keep_alive and self.request_complete and not channel.plane.draining
         self.takes_content = False
-        self._bytes_out = len(content)
+        self.bytes_out = len(content)
         channel.transport.write(
             answer(
                 status,
@@ -757,49 +730,5 @@ class Exchange:
         self._finish()
 
     def _finish(self) -> None:
-        self._record()
+        record(self)
         self.channel.exchange_finished(self._keep_alive)
-
-    def _record(self) -> None:
-        # Count and log.
-        channel = self.channel
-        plane = channel.plane
-        head = self.head
-        duration = monotonic() - self._begun
-        site = self.site
-        label = "-" if site is None else site.name
-        method = b"-" if head is None else head.method
-        counters = plane.counters
-        counters.observe(label, method, self._status, duration)
-        counters.bytes_in[label] += self._bytes_in
-        counters.bytes_out[label] += self._bytes_out
-        log = plane.access_log
-        if not log.enabled:
-            return
-        meaning = self._meaning
-        pool = self._pool
-        transport: Any = channel.transport
-        secure = channel.binding.secure
-        upstream_seconds = self._upstream_seconds
-        log.append(
-            self.request_id.decode("ascii"),
-            channel.peer_ip,
-            channel.peer_ip if meaning is None else meaning.client_ip,
-            label,
-            b"" if head is None else head.fields.get(b"host") or b"",
-            method,
-            b"-" if head is None else head.target,
-            b"HTTP/1.1" if head is None or head.minor else b"HTTP/1.0",
-            self._status,
-            self._bytes_in,
-            self._bytes_out,
-            duration,
-            "" if pool is None else pool.server.url,
-            None if upstream_seconds < 0 else upstream_seconds,
-            transport.tls_version if secure else "",
-            transport.cipher if secure else "",
-            transport.server_name if secure else "",
-            b"" if meaning is None else meaning.user_agent,
-            b"" if meaning is None else meaning.referer,
-            "peer" if meaning is None else meaning.client_rule,
-        )
