@@ -5,6 +5,7 @@ From a document to L{Settings}, or to everything that is wrong with it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -108,9 +109,10 @@ def invalid(errors: Iterable[ProblemError]) -> Problem:
     return Problem("invalid-settings", first + more, errors=told)
 
 
-def json_schema() -> dict[str, Any]:
+@cache
+def json_schema() -> Mapping[str, Any]:
     """
-    The schema of the document: JSON Schema 2020-12.
+    The schema of the document: JSON Schema 2020-12.  Everybody is given the same: it is not to be changed.
     """
     schema = Settings.model_json_schema(by_alias=True, mode="validation")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "tlsgate settings"}
