@@ -124,3 +124,60 @@ def test_given_up_while_the_name_is_looked_up(bench: UpstreamBench, pool: Server
     bench.advance(6)
     assert one.events == last.events == []
     assert pool.outstanding == 0
+
+
+@pytest.fixture
+def silent(bench: UpstreamBench) -> Iterator[tuple[ServerPool, socket.socket]]:
+    """
+    A pool of a TLS server that accepts and says nothing.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        pool = ServerPool(
+            bench.hub,
+            bench.pool().upstream,
+            Server(url=f"https://127.0.0.1:{port}", scheme="https", host="127.0.0.1", port=port),
+            timeouts=Timeouts(connect=2.0, handshake=5.0),
+            limits=ReaderLimits(),
+            counters=bench.counters,
+        )
+        yield pool, listening
+
+
+def test_a_handshake_that_is_not_answered(bench: UpstreamBench, silent: tuple[ServerPool, socket.socket]) -> None:
+    """
+    Has its own time, and then the borrower is told.
+    """
+    pool, listening = silent
+    borrower = lend(pool)
+    bench.spin()
+    far, _ = listening.accept()
+    with far:
+        bench.advance(4)
+        assert borrower.events == []
+        bench.advance(3)
+        assert borrower.events == [("failed", "upstream-silent")]
+        assert pool.outstanding == 0
+        far.settimeout(5)
+        hello = b"".join(iter(lambda: far.recv(65536), b""))
+        assert hello[:1] == b"\x16"
+
+
+def test_given_up_during_the_handshake(bench: UpstreamBench, silent: tuple[ServerPool, socket.socket]) -> None:
+    """
+    The connection is reset at once, and nothing is said any more.
+    """
+    pool, listening = silent
+    borrower = lend(pool)
+    bench.spin()
+    far, _ = listening.accept()
+    with far:
+        assert far.recv(1)[0] == 0x16
+        assert pool.give_up(borrower)
+        far.settimeout(5)
+        with pytest.raises(ConnectionResetError):
+            while far.recv(65536):
+                pass
+        bench.advance(7)
+        assert borrower.events == []
+        assert pool.outstanding == 0
