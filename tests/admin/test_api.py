@@ -228,10 +228,12 @@ def test_confirm(gate) -> None:
     channel, wire = gate.connect("unix")
     reply = gate.call("PUT", "/api/v1/sites/default/hsts?confirm_within=60", {"enabled": True})
     assert reply.json["confirm_by"].endswith("Z")
+    assert gate.call("GET", "/api/v1/status").json["confirm_by"] == reply.json["confirm_by"]
     channel.dataReceived(b"POST /api/v1/generations/2/confirm HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert b"confirm-over-old-path" in wire.value()
     gate.clock.advance(1)
     assert gate.call("POST", "/api/v1/generations/2/confirm").status == 200
+    assert gate.call("GET", "/api/v1/status").json["confirm_by"] is None
     assert gate.call("POST", "/api/v1/generations/2/confirm").code == "not-unconfirmed"
 
 

@@ -13,6 +13,17 @@ def test_status_for_people(run) -> None:
     assert "binding https" in ran.out
 
 
+def test_status_shows_the_countdown(run, gate) -> None:
+    """
+    What comes undone by itself is said, until it is confirmed.
+    """
+    assert run("configure --redirect=report --confirm-within 60").status == 0
+    assert "comes undone at " in run("status").out
+    gate.harness.clock.advance(1)
+    assert run("generation confirm").status == 0
+    assert "undone" not in run("status").out
+
+
 def test_status_for_scripts(run) -> None:
     """
     C{--json} gives the API's document, before the command or after it.

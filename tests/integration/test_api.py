@@ -192,10 +192,10 @@ def test_force_and_its_trace(start_gate) -> None:
     forced = gate.call("PUT", f"{path}?force=default&reason=at+night", {"mode": "all"})
     assert forced.status == 200, forced
     records = gate.call("GET", "/api/v1/audit?author=tests&limit=3").json["records"]
-    assert [(each["status"], each["code"], each["reason"]) for each in records] == [
-        (200, "", "at night"),
-        (409, "no-valid-certificate", ""),
-        (409, "no-valid-certificate", ""),
+    assert [(each["status"], each["code"], each["reason"], each["force"]) for each in records] == [
+        (200, "", "at night", ["default"]),
+        (409, "no-valid-certificate", "", ["another"]),
+        (409, "no-valid-certificate", "", []),
     ]
     refused = gate.call("GET", "/api/v1/audit?code=no-valid-certificate").json["records"]
     assert len(refused) == 2

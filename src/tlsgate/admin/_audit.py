@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,6 +58,7 @@ class AuditRecord:
     @ivar peer: the address they came from.
     @ivar certificate: subject of the client certificate that they showed; empty for none.
     @ivar path: of the request, without its query.
+    @ivar force: names of the objects for which a lock-out refusal was to be overridden.
     @ivar generation: the one that was made; 0 for none.
     @ivar code: of the problem; empty for what was done.
     """
@@ -68,6 +69,7 @@ class AuditRecord:
     path: str
     status: int
     reason: str = ""
+    force: Sequence[str] = ()
     generation: int = 0
     code: str = ""
     detail: str = ""
@@ -86,6 +88,7 @@ class AuditRecord:
             "path": _clean(self.path),
             "status": self.status,
             "reason": _clean(self.reason),
+            "force": [_clean(name) for name in self.force],
             "generation": self.generation,
             "code": self.code,
             "detail": _clean(self.detail),

@@ -249,6 +249,7 @@ def _audit(call: Call, status: int, *, generation: int = 0, code: str = "", deta
             path=call.path,
             status=status,
             reason=call.query.get("reason", ""),
+            force=call.query.get("force", ()),
             generation=generation,
             code=code,
             detail=detail,

@@ -6,7 +6,7 @@ problem document.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import attrs
@@ -66,6 +66,7 @@ class _Trail:
     principal: Principal = ANYONE
     operation: Operation | None = None
     reason: str = ""
+    force: Sequence[str] = ()
     planned: bool = False
 
 
@@ -164,6 +165,7 @@ class AdminService:
         self._authorize(trail.principal, operation)
         query = read_query(operation, received.query)
         trail.reason = str(query.get("reason", ""))
+        trail.force = query.get("force", ())
         trail.planned = bool(query.get("dry_run"))
         content_types = received.lines("content-type")
         if len(content_types) > 1:
@@ -249,6 +251,7 @@ class AdminService:
                 path=received.path.decode("latin-1"),
                 status=status,
                 reason=trail.reason,
+                force=trail.force,
                 generation=generation,
                 code=code,
                 detail=detail,

@@ -67,6 +67,8 @@ def hsts_text(hsts: dict[str, Any]) -> str:
 def _show_status(found: dict[str, Any]) -> None:
     workers = found["workers"]
     click.echo(f"generation {found['generation']}, {workers['serving']} of {workers['total']} workers serve it\n")
+    if found.get("confirm_by"):
+        click.echo(f"It comes undone at {found['confirm_by']} unless it is confirmed: tlsgate generation confirm\n")
     table(
         ("binding", "scheme", "endpoint", "port", "default certificate"),
         [

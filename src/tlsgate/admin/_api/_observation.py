@@ -7,6 +7,7 @@ from __future__ import annotations
 from ...problems import Problem
 from ...sites import Scheme
 from ...tls import CertificateSelector
+from .._audit import rfc3339
 from .._metrics import CONTENT_TYPE_LATEST, Measured, certificate_exposition, exposition
 from .._operations import Answer, Call, Operations, Parameter
 from .._problem import to_json
@@ -98,8 +99,10 @@ async def show_status(call: Call) -> Answer:
     ports = control.data_plane.ports()
     traffic = traffic_findings(reports, changes.snapshot.sites)
     findings = [finding.as_json() for finding in (*changes.findings(), *traffic, *control.standing())]
+    confirm_by = changes.confirm_by()
     document = {
         "generation": current.number,
+        "confirm_by": None if confirm_by is None else rfc3339(confirm_by),
         "ready": control.ready(),
         "workers": {
             "serving": sum(report.generation == current.number for report in reports),

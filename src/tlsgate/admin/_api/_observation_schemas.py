@@ -27,6 +27,7 @@ class AuditShown(Shown):
     path: str
     status: int
     reason: str
+    force: list[str] = []
     generation: Count
     code: str
     detail: str
@@ -75,6 +76,7 @@ class Status(Shown):
     """
 
     generation: Count
+    confirm_by: str | None
     ready: bool
     workers: WorkersShown
     bindings: list[NamedShown]
