@@ -86,12 +86,15 @@ def test_a_new_table_is_told_by_what_is_not_default() -> None:
     """
     site = {"name": "a", "hosts": ["a"], "upstream": "app"}
     for table, told in (
-        ({"mode": "browsers", "status": "auto", "soak": 86400, "exempt": []}, "mode = browsers"),
-        ({"mode": "all", "exempt": ["/health", "10.0.0.0/8"]}, "mode = all, exempt = /health, 10.0.0.0/8"),
-        ({"mode": "disabled"}, "its default"),
+        ({"mode": "browsers", "status": "auto", "soak": 86400, "exempt": []}, "redirect.mode is now browsers"),
+        (
+            {"mode": "all", "exempt": ["/health", "10.0.0.0/8"]},
+            "redirect.mode is now all, redirect.exempt is now /health, 10.0.0.0/8",
+        ),
+        ({"mode": "disabled"}, "redirect is now its default"),
     ):
         new = {"site": [{**site, "redirect": table}]}
-        assert summarise({"site": [site]}, new, {}, {}) == (f"Site a: redirect is now {told}.",)
+        assert summarise({"site": [site]}, new, {}, {}) == (f"Site a: {told}.",)
 
 
 def test_secrets_show_as_set() -> None:

@@ -103,7 +103,7 @@ def _sentence(operation: Operation, old: Document, new: Document) -> str:
     if verb == "remove":
         return f"{subject}: {key} set back to its default."
     default = _defaults().get(steps[0], {}).get(key)
-    return f"{subject}: {key} is now {_spell(_at(new, operation['path']), default)}."
+    return f"{subject}: {_told(key, _at(new, operation['path']), default)}."
 
 
 @cache
@@ -120,18 +120,22 @@ def _defaults() -> Mapping[str, Mapping[str, Any]]:
     return {kind: {name: member.get("default") for name, member in members.items()} for kind, members in kinds.items()}
 
 
-def _spell(value: Any, default: Any = None) -> str:
+def _told(key: str, value: Any, default: Any) -> str:
     """
-    A value in words; of a table, what differs from its default.
+    What a member is now; of a table, each of its own that is not its default.
     """
-    if isinstance(value, dict) and isinstance(default, dict):
-        # JSON's numbers have one kind: 60 says what 60.0 says.
-        members = [
-            f"{key} = {_spell(told)}"
-            for key, told in value.items()
-            if told != default.get(key) or isinstance(told, bool) is not isinstance(default.get(key), bool)
-        ]
-        return ", ".join(members) or "its default"
+    if not isinstance(value, dict) or not isinstance(default, dict):
+        return f"{key} is now {_spell(value)}"
+    # JSON's numbers have one kind: 60 says what 60.0 says.
+    told = [
+        f"{key}.{name} is now {_spell(member)}"
+        for name, member in value.items()
+        if member != default.get(name) or isinstance(member, bool) is not isinstance(default.get(name), bool)
+    ]
+    return ", ".join(told) or f"{key} is now its default"
+
+
+def _spell(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float):
