@@ -47,7 +47,7 @@ def test_upload_redirect_and_back(gate, open_page, tmp_path, size) -> None:
         screen.button("Undo generation 3").click()
     else:
         screen.go("/history", "History")
-        screen.sees("Site default: redirect is now mode = browsers.")
+        screen.sees("Site default: redirect.mode is now browsers.")
         screen.judge("walk-5-history")
         page.get_by_role("button", name="Roll back to generation 2").click()
     screen.dialog.get_by_text("What changes").wait_for()
@@ -66,8 +66,14 @@ def test_refusals_before_saving(shared_gate, open_page, tmp_path) -> None:
     one, other = make_pair(tmp_path / "one"), make_pair(tmp_path / "other")
     screen = open_page(shared_gate).sign_in().go("/https", "HTTPS settings")
     card = screen.card("Certificate")
-    card.get_by_label("Certificate: choose a file").set_input_files(one.certificate)
-    card.get_by_label("Private key: choose a file").set_input_files(other.key)
+    # Dropped at the wrong place, they are known by what they are.
+    dropped = """files => {
+        const all = new DataTransfer();
+        for (const text of files) all.items.add(new File([text], "dropped.pem"));
+        return all;
+    }"""
+    files = screen.page.evaluate_handle(dropped, [one.certificate.read_text(), other.key.read_text()])
+    card.get_by_role("group", name="Private key").dispatch_event("drop", {"dataTransfer": files})
     screen.sees("key-mismatch")
     assert not screen.button("Replace certificate").is_visible()
     screen.judge("https-mismatch")

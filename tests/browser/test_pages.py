@@ -5,6 +5,7 @@ Every page at both sizes: drawn, without a word on the console, without a violat
 from __future__ import annotations
 
 import pytest
+from _certificates import make_pair
 
 PAGES = {
     "/": "Overview",
@@ -48,6 +49,29 @@ def test_pages_are_locked_down(shared_gate) -> None:
         assert part in policy
     assert "unsafe" not in policy
     assert answer.one("X-Content-Type-Options") == "nosniff"
+
+
+def test_times_and_days_left(shared_gate, open_page, tmp_path) -> None:
+    """
+    Times stand in the reader's zone, with the exact one on hover; a certificate that ends soon says so wherever it is,
+    with a bar that is nearly empty, and what to do about it leads there.
+    """
+    pair = make_pair(tmp_path / "pair", "soon.test", days=(-80, 9.5))
+    assert shared_gate.upload(pair, method="PUT", path="/api/v1/certificates/soon", token="").status == 201
+    screen = open_page(shared_gate, timezone_id="Asia/Tokyo", locale="en-US").sign_in()
+    screen.judge("overview-expiring")
+    screen.page.get_by_text("expires soon").first.wait_for()
+    screen.page.get_by_text("9 days left").first.wait_for()
+    filled = "[...document.querySelectorAll('.life.warning .bar > span')].map(one => parseInt(one.style.width))"
+    [share] = screen.page.evaluate(filled)
+    assert 9 <= share <= 12
+    screen.page.get_by_role("link", name="Open the certificate").first.click()
+    screen.sees("Download chain")
+    time = screen.go("/history", "History").page.locator("time").first
+    exact = time.get_attribute("datetime")
+    assert exact.endswith("Z")
+    assert time.get_attribute("title").endswith(f"GMT+9 ({exact})")
+    assert shared_gate.call("DELETE", "/api/v1/certificates/soon").status == 200
 
 
 def test_menu_on_a_phone(shared_gate, open_page) -> None:

@@ -77,10 +77,10 @@ export async function bindingsPage({ refresh, offered }) {
 function describe(before, wanted, arriving) {
   const now = (one) => JSON.stringify(Object.entries(one).filter(([key]) => key !== "was" && key !== "port").sort());
   return [
-    ...arriving.map((one) => `certificate ${one.certificate.name}: ${one.words}`),
-    ...wanted.filter((one) => !one.was).map((one) => `add ${one.name}: ${one.scheme} at ${one.endpoint}`),
-    ...wanted.filter((one) => one.was && now(one) !== now(before.find((old) => old.name === one.was))).map((one) => `change ${one.name}: ${one.scheme} at ${one.endpoint}`),
-    ...before.filter((old) => !wanted.some((one) => one.was === old.name)).map((old) => `remove ${old.name}`),
+    ...arriving.map((one) => `Certificate ${one.certificate.name}: ${one.words}`),
+    ...wanted.filter((one) => !one.was).map((one) => `Add ${one.name}: ${one.scheme} on ${one.endpoint}`),
+    ...wanted.filter((one) => one.was && now(one) !== now(before.find((old) => old.name === one.was))).map((one) => `Change ${one.name}: ${one.scheme} on ${one.endpoint}`),
+    ...before.filter((old) => !wanted.some((one) => one.was === old.name)).map((old) => `Remove ${old.name}`),
   ];
 }
 

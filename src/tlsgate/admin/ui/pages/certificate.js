@@ -21,7 +21,7 @@ export async function certificatePage({ parameters, refresh, offered }) {
   const certificate = await get(path);
   const chain = await fetchChain(path);
   return element("div.page",
-    pageHead(certificate.name, null, saveButton(() => chain, `${certificate.name}.pem`, "Download chain"),
+    pageHead(certificate.name, null, saveButton(() => chain, `${certificate.name}.pem`, "Download chain", ""),
       certificate.source === "acme" && offered.has("/api/v1/certificates/{name}/renew") ? button("Renew now", { permission: PERMISSION, onclick: () => renew(path) }) : null,
       button("Remove…", { kind: "danger", permission: PERMISSION, onclick: () => remove(certificate, path) })),
     permissionNotice(PERMISSION),

@@ -39,7 +39,7 @@ export async function certificatesPage({ refresh, offered }) {
 function certificateTable(certificates) {
   return table("Certificates", ["Name", "Host names", "Issued by", "State", "Time left", "Used by", "Source"], certificates.map((one) => [
     element("a", { href: `#/certificates/${encodeURIComponent(one.name)}` }, one.name),
-    one.names.slice(0, 4).join(", ") + (one.names.length > 4 ? ` and ${one.names.length - 4} more` : ""),
+    one.names.slice(0, 3).join(", ") + (one.names.length > 3 ? ` and ${one.names.length - 3} more` : ""),
     one.self_signed ? "self-signed" : commonName(one.issuer), stateBadge(one), life(one),
     one.used_by.join(", ") || "–", sourceOf(one),
   ]));

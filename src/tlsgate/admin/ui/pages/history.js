@@ -26,7 +26,7 @@ export async function historyPage({ refresh }) {
     element("section.card", { "aria-label": "Generations" }, table("Generations", ["#", "Change", "Who", "When", "State", ""], generations.map((one) => [
       [element("span.in-cards", "Generation "), String(one.number)],
       [one.summary.length ? one.summary.map((line) => element("div", line)) : "No change", one.reason ? element("div.small.muted", `Reason: ${one.reason}`) : null],
-      one.author, [ago(one.time), element("div.small.muted", moment(one.time))],
+      one.author, [ago(one.time), element("div.small.muted.nowrap", moment(one.time))],
       badge(...(STATES[one.state] || ["", one.state])),
       [one.parent ? button("Changes", { kind: "small", "aria-label": `What generation ${one.number} changed`, onclick: () => showDiff(one.parent, one.number) }) : null,
         one.number === newest ? null : button("Roll back…", { kind: "small", permission: PERMISSION, "aria-label": `Roll back to generation ${one.number}`, onclick: () => goBack(one.number, refresh) })],

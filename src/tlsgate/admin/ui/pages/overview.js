@@ -18,6 +18,7 @@ const REMEDIES = [
   [/^offload-/, "#/sites", "Open Sites"],
 ];
 
+const URGENCY = ["error", "warning", "info"];
 const ROOM = 120;
 const LOOK_AGAIN = 10000;
 
@@ -61,13 +62,14 @@ function remedy({ code, certificate }) {
 }
 
 function whatToDo(status) {
-  const all = [...status.findings, ...status.certificates.flatMap((one) => one.findings.map((finding) => ({ ...finding, certificate: one.name })))];
+  const all = [...status.certificates.flatMap((one) => one.findings.map((finding) => ({ ...finding, certificate: one.name }))), ...status.findings];
   const seen = new Set();
   const findings = all.filter((one) => !seen.has(one.code + one.message) && seen.add(one.code + one.message));
   for (const one of status.certificates) {
     if (one.state === "expired" && one.used_by.length) findings.unshift({ severity: "error", code: "certificate-expired", certificate: one.name, message: `The certificate “${one.name}” has expired; replace it.` });
   }
   if (!findings.length) return notice("success", "All is well: nothing needs attention.");
+  findings.sort((a, b) => URGENCY.indexOf(a.severity) - URGENCY.indexOf(b.severity));
   const first = findings.slice(0, 3);
   const rest = findings.slice(3);
   return element("section.stack", element("h2", `Needs attention (${findings.length})`), findingList(first, remedy),

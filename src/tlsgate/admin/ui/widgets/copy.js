@@ -22,9 +22,9 @@ export function copyButton(read, label = "Copy") {
 }
 
 /** A button that saves a text as a file. */
-export function saveButton(read, name, label = "Save as file") {
+export function saveButton(read, name, label = "Save as file", kind = "small") {
   return button(label, {
-    kind: "small",
+    kind,
     onclick: () => {
       const link = document.createElement("a");
       link.href = URL.createObjectURL(new Blob([read()], { type: "application/octet-stream" }));
