@@ -196,7 +196,7 @@ class GateService(Service):
             self._reactor,
             state=self._options.state,
             gate=socket.gethostname(),
-            findings=watching.findings,
+            findings=lambda: (*watching.findings(), *acme.findings()),
             wall=time.time,
         )
         self._alerts.start(changes, self._reactor)
@@ -264,6 +264,7 @@ class GateService(Service):
                 *(() if self._admin_tls is None else self._admin_tls.findings()),
             ),
             orders=acme.results,
+            renewals=acme.failures,
             served=watching.served.not_after,
             broken_files=lambda: tuple(watching.files.broken),
             more_operations=(acme_operations(acme),),

@@ -51,6 +51,23 @@ def test_speaks_of_errors_only() -> None:
     assert codes(90, findings) == ["served-other"]
 
 
+def test_speaks_of_renewals_that_fail() -> None:
+    """
+    Apart from the end of the certificate and long before it; once a day, however often it is tried.
+    """
+    one, other = (
+        Finding("renewal-failing", severity, f"Certificate a could not be renewed ({times}).", "/certificates/a")
+        for times, severity in (("once", Severity.WARNING), ("9 times", Severity.ERROR))
+    )
+    (alert,) = alerts_of({"a": certificate(90)}, [one], DAYS, NOW)
+    assert (alert.code, alert.severity) == ("renewal-failing", Severity.WARNING)
+    assert codes(29, [one]) == ["certificate-expiring", "renewal-failing"]
+    later = alerts_of({"a": certificate(90)}, [other], DAYS, NOW)
+    told = {alert.subject: Told(NOW, alert.level)}
+    assert due(later, told, NOW + DAY / 2) == []
+    assert due(later, told, NOW + DAY) == later
+
+
 def test_escalates_and_never_twice_a_day() -> None:
     """
     From forty days before the end to two after it: one alert at 30, 14, 7 and 1, and one a day after the end.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import queue
 import signal
 import socket
 import ssl
@@ -14,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -359,14 +361,59 @@ def test_events(make_gate: MakeGate) -> None:
     assert "on-hold" in states
 
 
-def test_failing_renewal_is_a_finding(make_gate: MakeGate, tmp_path: Path) -> None:
+class Ear:
     """
-    A renewal that fails is a finding of the status by itself, while the certificate is far from its end.
+    Whom alerts are posted to.
+    """
+
+    def __init__(self) -> None:
+        heard: queue.Queue[Any] = queue.Queue()
+
+        class Post(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                heard.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._heard = heard
+        self._server = HTTPServer(("127.0.0.1", 0), Post)
+        self._serving = threading.Thread(target=self._server.serve_forever)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+
+    def __enter__(self) -> Ear:
+        self._serving.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._serving.join()
+        self._server.server_close()
+
+    def wait(self) -> Any:
+        """
+        The next that comes.
+        """
+        return self._heard.get(timeout=30)
+
+
+def test_failing_renewal_is_told(make_gate: MakeGate, tmp_path: Path) -> None:
+    """
+    A renewal that fails is a finding, a figure in the metrics and an alert by itself, while the certificate is far from
+    its end; all of them end with the next that succeeds.
     """
     folder = tmp_path / "outer"
     folder.mkdir()
     gate, pebble = make_gate()
     end(gate, order(gate, "late.example.com"))
+
+    def failures() -> float:
+        text = gate.call("GET", "/metrics").content.decode()
+        return float(text.split('\ntlsgate_acme_renewal_failures{name="web"} ')[1].split("\n")[0])
+
+    assert failures() == 0
     front = Front(pebble)
     front.spoil = lambda method, path, content: (
         problem("rejectedIdentifier", 403) if path.startswith("/order-plz") else None
@@ -378,6 +425,16 @@ def test_failing_renewal_is_a_finding(make_gate: MakeGate, tmp_path: Path) -> No
         end(gate, f"/api/v1/orders/{found['id']}", "invalid")
         codes = [finding["code"] for finding in gate.call("GET", "/api/v1/status").json["findings"]]
         assert "renewal-failing" in codes
+        assert failures() == 1
+        with Ear() as ear:
+            answer = gate.call("PATCH", "/api/v1/settings", {"alerts": {"webhook": ear.url}})
+            assert answer.status == 200, answer
+            (alert,) = ear.wait()["alerts"]
+        assert (alert["code"], alert["subject"]) == ("renewal-failing", "renewal-failing /certificates/web")
+        front.spoil = lambda method, path, content: None
+        found = gate.call("POST", "/api/v1/certificates/web/renew").json
+        end(gate, f"/api/v1/orders/{found['id']}")
+        assert failures() == 0
     finally:
         front.stop()
 

@@ -363,6 +363,12 @@ class Acme:
         """
         return dict(self._results)
 
+    def failures(self) -> Mapping[str, int]:
+        """
+        Attempts to renew each certificate that failed since one succeeded.
+        """
+        return self._schedule.failures()
+
     def findings(self) -> Iterable[Finding]:
         """
         Renewals that fail.

@@ -198,6 +198,7 @@ class Renewals:
                     Severity.ERROR if left < life / 6 else Severity.WARNING,
                     f"Certificate {name} could not be renewed ({times}); it ends at {timestamp(certificate.not_after)} "
                     f"and is tried again at {timestamp(row.retry_at)}. {row.said}",
+                    f"/certificates/{name}",
                 )
             )
         return found

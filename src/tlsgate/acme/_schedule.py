@@ -162,13 +162,17 @@ class Schedule:
             )
         return rows
 
+    def failures(self) -> dict[str, int]:
+        """
+        Renewals of each certificate that failed since one succeeded.
+        """
+        return {name: self.renewals.of(name, stored.certificate).failures for name, stored in self.renewable().items()}
+
     def failing(self) -> list[str]:
         """
         Names of certificates whose latest renewal failed.
         """
-        return [
-            name for name, stored in self.renewable().items() if self.renewals.of(name, stored.certificate).failures
-        ]
+        return [name for name, failures in self.failures().items() if failures]
 
     def findings(self) -> list[Finding]:
         """

@@ -87,6 +87,7 @@ def make_admin(
     names: Iterable[str] = (),
     more_operations: Iterable[Operations] = (),
     orders: Callable[[], Mapping[str, int]] = dict,
+    renewals: Callable[[], Mapping[str, int]] = dict,
     served: Callable[[], Mapping[tuple[str, str], float]] = dict,
     broken_files: Callable[[], Collection[str]] = tuple,
     standing: Callable[[], Iterable[Finding]] = tuple,
@@ -103,7 +104,7 @@ def make_admin(
     @param names: more names under which the listener may be asked for.
     @param more_operations: of other rooms (ACME).
     @param orders: results of ACME orders so far, to counts.
-    @param served: and C{broken_files}: see L{Control}.
+    @param renewals: and C{served} and C{broken_files}: see L{Control}.
     @param standing: findings about what is served now, for the status.
 
     @raise Problem: C{storage-failed}: the tokens cannot be read.
@@ -131,6 +132,7 @@ def make_admin(
         base=base,
         operations=operations,
         orders=orders,
+        renewals=renewals,
         served=served,
         broken_files=broken_files,
         standing=standing,

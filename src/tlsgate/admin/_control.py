@@ -50,6 +50,7 @@ class Control:
     @ivar wall: the time of day, Unix time.
     @ivar base: the URL of the TLS listener, as scripts name it; called when a script is written.
     @ivar orders: results of ACME orders so far, to counts.
+    @ivar renewals: certificates from an ACME CA, to renewals that failed since one succeeded.
     @ivar served: when what clients are shown ends, Unix time by the names of binding and certificate.
     @ivar broken_files: names of certificates whose files cannot be used now.
     @ivar standing: findings about what is served now, beside those of the latest change.
@@ -72,6 +73,7 @@ class Control:
     base: Callable[[], str]
     operations: Operations
     orders: Callable[[], Mapping[str, int]] = dict
+    renewals: Callable[[], Mapping[str, int]] = dict
     served: Callable[[], Mapping[tuple[str, str], float]] = dict
     broken_files: Callable[[], Collection[str]] = tuple
     standing: Callable[[], Iterable[Finding]] = tuple

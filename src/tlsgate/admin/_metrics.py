@@ -37,6 +37,7 @@ class Measured:
     generation: int
     last_change: LastChange
     orders: Mapping[str, int]
+    renewals: Mapping[str, int]
     served: Mapping[tuple[str, str], float]
     broken_files: Collection[str]
 
@@ -216,4 +217,10 @@ def _gate(measured: Measured, counters: Counters) -> Iterator[Metric]:
         {(str(index),): report.memory for index, report in enumerate(measured.reports)},
     )
     yield _counter("acme_orders", "ACME orders that ended.", ["result"], _one(measured.orders))
+    yield _gauge(
+        "acme_renewal_failures",
+        "Renewals of a certificate that failed since one succeeded; 0 while all is well.",
+        ["name"],
+        _one(measured.renewals),
+    )
     yield _counter("access_log_dropped", "Access log lines that could not be written.", [], {(): counters.log_dropped})

@@ -21,6 +21,9 @@ __all__ = ["Alert", "Told", "alerts_of", "due"]
 
 DAY: Final = 86400.0
 
+#: Worth an alert before they are errors: there is time to do something, and nobody looks.
+BEFORE_ERRORS: Final = frozenset({"renewal-failing"})
+
 #: Of findings that say what the alert about a certificate says already.
 SAID_ELSEWHERE: Final = frozenset({"served-expiring", "served-expired"})
 
@@ -79,7 +82,8 @@ def alerts_of(
         alert for name, one in sorted(certificates.items()) if (alert := _ending(name, one, days, now)) is not None
     ]
     for finding in findings:
-        if finding.severity is Severity.ERROR and finding.code not in SAID_ELSEWHERE:
+        loud = finding.severity is Severity.ERROR or finding.code in BEFORE_ERRORS
+        if loud and finding.code not in SAID_ELSEWHERE:
             # What the sentence says may count days; where and what it is stays.
             subject = f"{finding.code} {finding.pointer or finding.message.partition(',')[0]}"
             found.append(Alert(subject=subject, code=finding.code, severity=finding.severity, message=finding.message))

@@ -73,6 +73,7 @@ async def show_metrics(call: Call) -> Answer:
         generation=control.changes.current.number,
         last_change=control.last_change,
         orders=control.orders(),
+        renewals=control.renewals(),
         served=control.served(),
         broken_files=control.broken_files(),
     )
