@@ -267,10 +267,13 @@ class Plane:
     A supervisor on a scripted reactor, and what its coroutines came to.
     """
 
-    def __init__(self, reactor: ScriptedReactor, workers: int = 2) -> None:
+    def __init__(self, reactor: ScriptedReactor, workers: int = 2, begin: Callable[[], None] | None = None) -> None:
+        """
+        @param begin: what makes the socket listen, if it is only bound.
+        """
         self.reactor = reactor
         # Twisted binds sockets with a reactor that has them: here the kernel's are enough.
-        self.supervisor = Supervisor(reactor, Setup(identity="test"), _sockets(), workers=workers)
+        self.supervisor = Supervisor(reactor, Setup(identity="test"), _sockets(begin), workers=workers)
         self.supervisor.start()
 
     def done(self, coroutine: Any, seconds: float = 0.0) -> Any:
@@ -300,8 +303,8 @@ class Plane:
         return [process.served.generation for process in self.reactor.running if process.served is not None]
 
 
-def _sockets() -> list[Any]:
+def _sockets(begin: Callable[[], None] | None) -> list[Any]:
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     listening.listen()
-    return [ListeningSocket(listening, "tcp:0:interface=127.0.0.1")]
+    return [ListeningSocket(listening, "tcp:0:interface=127.0.0.1", begin=begin)]

@@ -52,6 +52,26 @@ def test_one_refusal_stops_all(plane: Plane) -> None:
     assert plane.serving == [1, 1]
 
 
+def test_a_socket_that_cannot_listen_stops_all(scripted: ScriptedReactor) -> None:
+    """
+    One that was only bound listens before any worker commits; if it cannot, nobody does, and all give it up.
+    """
+
+    def begin() -> None:
+        assert plane.serving == []
+        raise ApplyFailed("port-in-use", "binding http", "Somebody was faster.")
+
+    plane = Plane(scripted, begin=begin)
+    prepared = plane.done(plane.supervisor.prepare(snapshot(1)))
+    with pytest.raises(ApplyFailed, match="faster"):
+        plane.done(prepared.commit())
+    assert plane.serving == []
+    assert [process.asked[-1] for process in plane.reactor.running[:2]] == ["abort", "abort"]
+    plane.serve(snapshot(2))
+    assert plane.serving == [2, 2]
+    plane.done(plane.supervisor.close(), 10)
+
+
 def test_a_worker_that_does_not_answer_fails_the_change(plane: Plane) -> None:
     """
     After the time limit the change is refused with C{worker-unresponsive}, and the worker is replaced.

@@ -275,10 +275,8 @@ class Supervisor:
         """
         Make a prepared snapshot the one to serve, and wait until every worker does.
 
-        @raise ApplyFailed: a socket cannot listen, or not all serve in time.
+        @raise ApplyFailed: not all do in time.
         """
-        for listening in prepared.sockets.values():
-            listening.listen()
         resting = {id(slot) for slot in self._slots if slot.resting is not None}
         request = prepared.request
         self._target, self._target_sockets = request.snapshot, prepared.sockets
@@ -538,6 +536,12 @@ class _PreparedByAll:
         """
         As L{IPreparedSnapshot.commit}.
         """
+        try:
+            for listening in self.sockets.values():
+                listening.listen()
+        except ApplyFailed:
+            await self.abort()
+            raise
         await self._supervisor.serve(self)
 
     async def abort(self) -> None:
