@@ -15,7 +15,7 @@ from twisted.web.test.requesthelper import DummyChannel
 from zope.interface.verify import verifyObject
 
 from tlsgate import resources
-from tlsgate.policy import PlainHTTPReport
+from tlsgate.policy import LoopDetector, PlainHTTPReport, loop_findings
 from tlsgate.resources import HSTSResource, RedirectResource
 from tlsgate.sites import HSTS, Credentials, Redirect, RedirectMode
 
@@ -89,6 +89,7 @@ def test_report_and_refusal() -> None:
     assert refused.startswith(b"HTTP/1.1 403")
     assert b"location" not in refused.lower()
     assert report.shown()[0]["credentials_kind"] == "authorization"
+    assert len(report.shown()[0]["fingerprint"]) == 12
 
 
 def test_trusted_peer_is_believed() -> None:
@@ -97,6 +98,17 @@ def test_trusted_peer_is_believed() -> None:
     trusting = RedirectResource(leaf(), ALL, trusted_peers=[ip_network("192.168.1.0/24")])
     assert ask(trusting, b"/", fields=fields).endswith(b"content")
     assert b"308" in ask(RedirectResource(leaf(), ALL), b"/", fields=fields)
+
+
+def test_a_loop_is_suspended() -> None:
+    """A proxy that terminates TLS without being trusted is redirected a few times only; the finding names what is missing."""
+    loops = LoopDetector(times=3)
+    root = RedirectResource(leaf(), ALL, loops=loops, wall_clock=lambda: 5.0)
+    fields = [(b"X-Forwarded-Proto", b"https"), (b"X-Forwarded-For", b"198.51.100.7")]
+    answers = [ask(root, b"/", fields=fields).endswith(b"content") for _ in range(5)]
+    assert answers == [False, False, True, True, True]
+    (finding,) = loop_findings(loops.rows(5.0), {})
+    assert 'Add "192.168.1.1" to the trusted_peers' in finding.message
 
 
 def test_they_are_resources() -> None:

@@ -11,7 +11,7 @@ A site that listens on plain HTTP sends browsers to the one on HTTPS, and that o
     >>> plain = Site(RedirectResource(root, Redirect(mode=RedirectMode.BROWSERS), https_port=443))
     >>> secure = Site(HSTSResource(root, HSTS(enabled=True, max_age=3600)))
 
-Behind a proxy that terminates TLS, name it, or its clients are redirected for ever::
+Behind a proxy that terminates TLS, name it; one that is not named is redirected a few times, until it shows to loop::
 
     >>> from ipaddress import ip_network
     >>> redirect = Redirect(mode=RedirectMode.ALL)
@@ -29,6 +29,7 @@ To learn who still uses plain HTTP before redirecting anybody, ask for a report:
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -36,7 +37,7 @@ from typing import Any
 from twisted.web.resource import IResource
 from zope.interface import implementer
 
-from .policy import PlainHTTPReport, explain_request, hsts_value
+from .policy import Explanation, LoopDetector, PlainHTTPReport, explain_request, hsts_value, is_trusted
 from .sites import HSTS, Credentials, Network, Redirect, Site
 
 __all__ = ["HSTSResource", "RedirectResource"]
@@ -92,6 +93,7 @@ class RedirectResource(_Wrapper):
         trusted_peers: Sequence[Network] = (),
         plaintext_credentials: Credentials = Credentials.ALLOW,
         report: PlainHTTPReport | None = None,
+        loops: LoopDetector | None = None,
         name: str = "-",
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
@@ -100,6 +102,7 @@ class RedirectResource(_Wrapper):
         @param trusted_peers: networks whose C{X-Forwarded-*} are believed.
         @param plaintext_credentials: C{REFUSE} answers 403 where they come in clear.
         @param report: notes who uses plain HTTP, if given.
+        @param loops: finds proxies that terminate TLS and are not in C{trusted_peers}; C{None} for one of its own.
         @param name: of the site in the report.
         @param wall_clock: gives Unix time.
         """
@@ -114,6 +117,8 @@ class RedirectResource(_Wrapper):
         )
         self._https_port = https_port
         self._report = report
+        self._loops = LoopDetector() if loops is None else loops
+        self._salt = os.urandom(16)
 
     def _answer(self, request: Any) -> Any:
         fields = [(name, value) for name, values in request.requestHeaders.getAllRawHeaders() for value in values]
@@ -134,8 +139,11 @@ class RedirectResource(_Wrapper):
             peer=peer,
             https_port=self._https_port,
             now=now,
+            suspended=self._loops.is_suspended(self._site.name, peer, now),
+            salt=self._salt,
         )
         decision = explanation.decision
+        redirected = decision.redirected and not self._is_looping(explanation, peer, request.uri, now)
         if self._report is not None and decision.rule != "secure":
             self._report.note(
                 self._site.name,
@@ -145,12 +153,23 @@ class RedirectResource(_Wrapper):
                 request.uri,
                 now,
                 browser=explanation.browser,
-                redirected=decision.redirected,
+                redirected=redirected,
                 kind=explanation.credentials,
+                fingerprint=explanation.fingerprint,
             )
-        if decision.redirected:
+        if redirected:
             return _Redirected(decision.status, decision.location, decision.no_store)
-        return _Redirected(decision.status, b"", no_store=True) if decision.status else None
+        refused = decision.status and not decision.redirected
+        return _Redirected(decision.status, b"", no_store=True) if refused else None
+
+    def _is_looping(self, explanation: Explanation, peer: str, target: bytes, now: float) -> bool:
+        handed_on = explanation.handed_on
+        if not handed_on.may_loop:
+            return False
+        trusted = is_trusted(peer, self._site.trusted_peers)
+        return self._loops.note(
+            self._site.name, peer, handed_on.client, target, now, claimed=handed_on.claimed, trusted=trusted
+        )
 
 
 @implementer(IResource)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tlsgate.policy import LoopDetector, Sighting, claims_https, is_forwarded, loop_findings
+from tlsgate.policy import HandedOn, LoopDetector, Sighting, loop_findings
 
 POINTERS = {"app": "/site/0"}
 
@@ -93,18 +93,24 @@ def test_bounded(asked: list[tuple[int, int]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "claims", "forwarded"),
+    ("first", "claimed", "may_loop"),
     [
-        ({b"x-forwarded-proto": b"http, https"}, True, False),
-        ({b"x-forwarded-proto": b"https, http"}, False, False),
-        ({b"x-forwarded-ssl": b"On"}, True, False),
+        ({b"x-forwarded-proto": b"http, https"}, True, True),
+        ({b"x-forwarded-proto": b"https, http", b"via": b"1.1 x"}, False, False),
+        ({b"x-forwarded-ssl": b"On"}, True, True),
         ({b"forwarded": b'for=x;proto="https"'}, True, True),
         ({b"x-forwarded-for": b"x"}, False, True),
         ({b"via": b"1.1 x"}, False, True),
         ({b"user-agent": b"https"}, False, False),
     ],
 )
-def test_what_a_proxy_says(*, first: dict[bytes, bytes], claims: bool, forwarded: bool) -> None:
+def test_what_a_proxy_says(*, first: dict[bytes, bytes], claimed: bool, may_loop: bool) -> None:
     """The usual ways to say that the client spoke HTTPS are understood, and those that show a proxy."""
-    assert claims_https(first) is claims
-    assert is_forwarded(first) is forwarded
+    said = HandedOn.of(first)
+    assert (said.claimed, said.may_loop) == (claimed, may_loop)
+
+
+def test_the_client_is_who_the_proxy_names_first() -> None:
+    """Of a chain of proxies the first entry is a hint at the client."""
+    assert HandedOn.of({b"x-forwarded-for": b"198.51.100.7, 10.0.0.1"}).client == b"198.51.100.7"
+    assert HandedOn.of({b"via": b"1.1 x"}).client == b""

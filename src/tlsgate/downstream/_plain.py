@@ -12,12 +12,11 @@ from ..errors import Blame, GateError
 from ..policy import (
     Decision,
     Found,
+    HandedOn,
     PlainRequest,
-    claims_https,
     credentials_in_fields,
     explain,
     is_browser,
-    is_forwarded,
     is_login,
     is_trusted,
 )
@@ -57,20 +56,16 @@ class PlainMeaning:
 
     @ivar found: the credentials in the fields, or C{None}.
     @ivar navigates: would it be a browser's, if the method is GET or HEAD?
-    @ivar claimed: does the peer claim that its client spoke HTTPS?
-    @ivar may_loop: has a proxy handed it on that does not say that its client spoke plain HTTP?
-    @ivar client: the client as that proxy names it; a hint only.
+    @ivar handed_on: what it says of a proxy.
     """
 
-    __slots__ = ("claimed", "client", "found", "may_loop", "navigates")
+    __slots__ = ("found", "handed_on", "navigates")
 
     def __init__(self, fields: Fields, plane: Plane) -> None:
         first = fields.first
         self.found = credentials_in_fields(fields.lines, salt=plane.salt)
         self.navigates = is_browser(b"GET", first)
-        self.claimed = claims_https(first)
-        self.may_loop = self.claimed or (b"x-forwarded-proto" not in first and is_forwarded(first))
-        self.client = first.get(b"x-forwarded-for", b"").partition(b",")[0]
+        self.handed_on = HandedOn.of(first)
 
 
 def look_at_plain(exchange: Exchange, meaning: RequestMeaning, plane: Plane) -> tuple[int, bytes, bytes] | None:
@@ -147,10 +142,10 @@ def _decide(exchange: Exchange, meaning: RequestMeaning, plane: Plane, found: Fo
     )
     decision = explain(site.redirect, request)
     plain = meaning.plain
-    if not decision.redirected or plain is None or not plain.may_loop:
+    if not decision.redirected or plain is None or not plain.handed_on.may_loop:
         return decision
     trusted = is_trusted(peer, site.trusted_peers)
     looping = plane.loops.note(
-        served.name, peer, plain.client, head.target, now, claimed=plain.claimed, trusted=trusted
+        served.name, peer, plain.handed_on.client, head.target, now, claimed=plain.handed_on.claimed, trusted=trusted
     )
     return None if looping else decision

@@ -11,7 +11,7 @@ from ._fields import downstream_fields, offload
 from ._forwarded import ClientAddress, client_address, is_secure, is_trusted, kept_request_id, upstream_fields
 from ._hop_by_hop import HOP_BY_HOP, end_to_end
 from ._hsts import PRELOAD_MAX_AGE, hsts_value
-from ._loops import LoopDetector, Sighting, claims_https, is_forwarded, loop_findings
+from ._loops import HandedOn, LoopDetector, Sighting, loop_findings
 from ._max_forwards import COUNTS_HOPS, hops_left, traced, with_hops_left
 from ._plain_http import PlainHTTPReport
 from ._redirect import Decision, PlainRequest, explain, is_browser
@@ -25,12 +25,12 @@ __all__ = [
     "Decision",
     "Explanation",
     "Found",
+    "HandedOn",
     "LoopDetector",
     "PlainHTTPReport",
     "PlainRequest",
     "Sighting",
     "challenge_answer",
-    "claims_https",
     "client_address",
     "credentials_in_clear",
     "credentials_in_fields",
@@ -41,7 +41,6 @@ __all__ = [
     "hops_left",
     "hsts_value",
     "is_browser",
-    "is_forwarded",
     "is_login",
     "is_secure",
     "is_trusted",

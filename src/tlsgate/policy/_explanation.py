@@ -15,6 +15,7 @@ from ..sites import Credentials, Site
 from ._credentials import credentials_in_clear
 from ._forwarded import client_address, is_secure
 from ._hop_by_hop import Line
+from ._loops import HandedOn
 from ._redirect import Decision, PlainRequest, explain, is_browser
 
 __all__ = ["Explanation", "explain_request"]
@@ -46,12 +47,16 @@ class Explanation:
     @ivar browser: see L{is_browser}.
     @ivar client_ip: the address that it counts for.
     @ivar credentials: the kind of those in it, whatever the site does about them; empty for none.
+    @ivar fingerprint: of those; empty without a salt.
+    @ivar handed_on: what it says of a proxy.
     """
 
     decision: Decision
     browser: bool
     client_ip: str
     credentials: str
+    fingerprint: str
+    handed_on: HandedOn
 
     @property
     def sentence(self) -> str:
@@ -73,11 +78,13 @@ def explain_request(
     now: float,
     suspended: bool = False,
     challenges: Mapping[bytes, bytes] | None = None,
+    salt: bytes = b"",
 ) -> Explanation:
     """
     Take every step that the data plane takes.
 
     @param host: the request's host: lower case, without port.
+    @param salt: of the fingerprint; see L{credentials_in_clear}.
     @param peer: the immediate peer's address; empty for a UNIX socket.
 
     Others as in L{PlainRequest}.
@@ -86,7 +93,7 @@ def explain_request(
     for name, value in fields:
         first.setdefault(name.lower(), value)
     client = client_address(peer, fields, site.trusted_peers)
-    found = credentials_in_clear(method, target, fields, salt=b"")
+    found = credentials_in_clear(method, target, fields, salt=salt)
     request = PlainRequest(
         method=method,
         target=target,
@@ -105,4 +112,6 @@ def explain_request(
         browser=is_browser(method, first),
         client_ip=client.ip,
         credentials="" if found is None else found.kind,
+        fingerprint="" if found is None or not salt else found.fingerprint,
+        handed_on=HandedOn.of(first),
     )

@@ -8,9 +8,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+import attrs
+
 from ..problems import Finding, Severity
 
-__all__ = ["LoopDetector", "Sighting", "claims_https", "is_forwarded", "loop_findings"]
+__all__ = ["HandedOn", "LoopDetector", "Sighting", "loop_findings"]
 
 #: A redirect of a proxy's request: site, peer, client, target, Unix time, and whether the peer claims HTTPS and is trusted.
 Sighting = tuple[str, str, bytes, bytes, float, bool, bool]
@@ -26,7 +28,7 @@ _CLAIMS: Final = (
 _HOP_FIELDS: Final = (b"x-forwarded-for", b"forwarded", b"via", b"x-real-ip", b"x-forwarded-host")
 
 
-def claims_https(first: Mapping[bytes, bytes]) -> bool:
+def _claims_https(first: Mapping[bytes, bytes]) -> bool:
     """
     Does a request say that its client spoke HTTPS?  Nobody has to believe it.
 
@@ -40,13 +42,42 @@ def claims_https(first: Mapping[bytes, bytes]) -> bool:
     return any(first.get(name, b"").lower() == value for name, value in _CLAIMS)
 
 
-def is_forwarded(first: Mapping[bytes, bytes]) -> bool:
+def _is_forwarded(first: Mapping[bytes, bytes]) -> bool:
     """
     Does a request say that a proxy has handed it on?
 
     @param first: lower-case field name to the first value.
     """
     return any(name in first for name in _HOP_FIELDS)
+
+
+@attrs.frozen(kw_only=True)
+class HandedOn:
+    """
+    What a request says of the proxy that handed it on.
+
+    @ivar claimed: that its client spoke HTTPS?  Nobody has to believe it.
+    @ivar may_loop: is there a proxy that does not say that its client spoke plain HTTP?
+    @ivar client: the client as that proxy names it; a hint only.
+    """
+
+    claimed: bool
+    may_loop: bool
+    client: bytes
+
+    @classmethod
+    def of(cls, first: Mapping[bytes, bytes]) -> HandedOn:
+        """
+        What the fields say.
+
+        @param first: lower-case field name to the first value.
+        """
+        claimed = _claims_https(first)
+        return cls(
+            claimed=claimed,
+            may_loop=claimed or (b"x-forwarded-proto" not in first and _is_forwarded(first)),
+            client=first.get(b"x-forwarded-for", b"").partition(b",")[0],
+        )
 
 
 class LoopDetector:
