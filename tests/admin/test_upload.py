@@ -3,8 +3,11 @@ The one-curl upload: what it does, and each of its refusals.
 """
 
 import pytest
+from twisted.internet.defer import Deferred
 
 from tlsgate.certificates import self_signed
+from tlsgate.changes import ChangeRequest
+from tlsgate.settings import StoredCertificate
 
 PATH = "/app/https/settings/uploadCertificate"
 
@@ -43,6 +46,83 @@ def test_moves_the_port(gate, make_pair) -> None:
     reply = gate.form("POST", PATH, {"certificate": certificate, "key": key, "port": "9443"})
     assert (reply.status, reply.json["port"]) == (200, 9443)
     assert gate.plane.ports()["https"] == 9443
+
+
+def test_keeps_a_certificate_until_its_time(gate, make_pair) -> None:
+    """
+    With activate_at the certificate waits, to become the default of the binding; a dry run keeps nothing.
+    """
+    certificate, key = make_pair("one.test")
+    parts = {"certificate": certificate, "key": key, "name": "next"}
+    later = f"{PATH}?activate_at=2027-01-20T08:00:30Z"
+    assert gate.form("POST", f"{later}&dry_run=true", parts).status == 202
+    assert gate.call("GET", "/api/v1/staged").json["staged"] == []
+    reply = gate.form("POST", later, parts)
+    assert reply.status == 202, reply
+    assert (reply.json["activate_at"], reply.json["bindings"]) == ("2027-01-20T08:00:30Z", ["https"])
+    assert b"PRIVATE KEY" not in reply.body
+    assert gate.changes.current.number == 1
+    [row] = gate.call("GET", "/api/v1/staged").json["staged"]
+    assert (row["certificate"]["name"], row["bindings"]) == ("next", ["https"])
+
+
+@pytest.mark.parametrize(
+    ("path", "parts", "code"),
+    [
+        (f"{PATH}?activate_at=2027-01-20T08:00:30Z", {"port": "9443"}, "parameter-invalid"),
+        (f"{PATH}?activate_at=2020-01-20T08:00:30Z", {}, "parameter-invalid"),
+        (f"{PATH}?activate_at=2020-01-20T08:00:30Z&dry_run=true", {}, "parameter-invalid"),
+        (f"{PATH}?activate_at=2027-02-30T08:00:30Z", {}, "parameter-invalid"),
+        ("/api/v1/certificates?activate_at=2027-01-20T08:00:30Z", {"name": "default"}, "exists"),
+    ],
+)
+def test_refuses_what_cannot_wait(gate, make_pair, path, parts, code) -> None:
+    """
+    What could not be done at its time, or not at once together with it, is refused now.
+    """
+    certificate, key = make_pair("one.test")
+    reply = gate.form("POST", path, {"certificate": certificate, "key": key, **parts})
+    assert reply.code == code, reply
+    assert gate.call("GET", "/api/v1/staged").json["staged"] == []
+
+
+def test_a_scoped_token_plans_only_its_own(gate, make_pair) -> None:
+    """
+    A token that is limited to hosts cannot have another's certificate replaced later either.
+    """
+    certificate, key = make_pair("one.test")
+    token = gate.token("change_https_settings", hosts=["one.test"])
+    path = "/api/v1/certificates/{}?activate_at=2027-01-20T08:00:30Z"
+    parts = {"certificate": certificate, "key": key}
+    reply = gate.form("PUT", path.format("default"), parts, token=token, peer="127.0.0.1")
+    assert (reply.status, reply.code) == (403, "permission-missing")
+    assert gate.form("PUT", path.format("mine"), parts, token=token, peer="127.0.0.1").status == 202
+
+
+def test_leaves_certificates_of_files_alone(gate, make_pair, tmp_path) -> None:
+    """
+    A certificate that was dropped into the folder is changed, removed, planned and made in its file only.
+    """
+    certificate, key = make_pair("one.test")
+    kept = self_signed("dropped", ["one.test"], now=gate.now)
+
+    def drop(draft) -> None:
+        draft.certificates["dropped"] = StoredCertificate(certificate=kept, source="files", added_at=gate.now)
+
+    done = Deferred.fromCoroutine(gate.changes.apply(ChangeRequest(author="files"), drop))
+    assert done.called
+    parts = {"certificate": certificate, "key": key}
+    path = "/api/v1/certificates/dropped"
+    replies = [
+        gate.form("PUT", path, parts),
+        gate.form("PUT", f"{path}?activate_at=2027-01-20T08:00:30Z", parts),
+        gate.form("POST", PATH, {**parts, "name": "dropped"}),
+        gate.call("POST", "/api/v1/certificates/self-signed", {"name": "dropped", "names": ["one.test"]}),
+        gate.call("POST", "/api/v1/certificates/csr", {"name": "dropped", "names": ["one.test"]}),
+        gate.call("DELETE", path),
+    ]
+    assert [(reply.status, reply.code) for reply in replies] == [(409, "in-use")] * len(replies)
+    assert gate.changes.current.certificates["dropped"].certificate is kept
 
 
 def test_a_busy_port_changes_nothing(gate, make_pair) -> None:

@@ -4,6 +4,8 @@ Certificates from the command line.
 
 import subprocess
 
+import pytest
+
 from tlsgate.certificates import self_signed
 
 
@@ -18,6 +20,24 @@ def test_upload(run, pair) -> None:
     assert "generation 2 is served by 1 of 1 workers" in ran.out
     assert "[self-signed]" in ran.out
     assert "first" in run("generation list").out
+
+
+@pytest.mark.parametrize(("own", "where"), [((), ", as the default of https"), (("--no-default", "--name=app"), "")])
+def test_upload_for_later(run, pair, own, where) -> None:
+    """
+    With C{--activate-at} a certificate waits for its time, and what serves is left alone; a time of the past is refused.
+    """
+    certificate, key = pair("app.test")
+    upload = ["certificate", "upload", "--certificate", certificate, "--key", key, *own]
+    now = run("certificate show default --json").json["not_before"]
+    ran = run(*upload, "--activate-at=2027-01-20T08:00:00Z")
+    assert ran.status == 0, ran.err
+    assert f"for app.test waits and is served from 2027-01-20T08:00:00Z on{where}." in ran.out
+    assert run("certificate show default --json").json["not_before"] == now
+    assert run("status --json").json["generation"] == 1
+    refused = run(*upload, "--activate-at=2020-01-15T08:00:00Z")
+    assert refused.status == 1
+    assert "[parameter-invalid]" in refused.err
 
 
 def test_upload_refused(run, pair, tmp_path) -> None:

@@ -4,7 +4,6 @@ The local CA: signs the admin's own certificate, and those of sites in developme
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import attrs
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
+from ..settings import write_private
 from ..sites import ServerCertificate
 from ._issue import sign_authority, sign_leaf
 from ._keys import ServerKey, as_pkcs8, check_key, new_key, same_public_key
@@ -66,8 +66,10 @@ class LocalAuthority:
         key = new_key("ec-p256")
         certificate = sign_authority(key, "tlsgate local CA", days=LIFE, now=clock())
         # The key first: a root whose key is not on the disk would be loaded as damaged and made again.
-        _write(folder / KEY, as_pkcs8(key), 0o600)
-        _write(folder / CERTIFICATE, certificate.public_bytes(Encoding.PEM), 0o644)
+        write_private(folder / KEY, as_pkcs8(key))
+        write_private(folder / CERTIFICATE, certificate.public_bytes(Encoding.PEM))
+        # Whoever wants to trust the gate may read it.
+        (folder / CERTIFICATE).chmod(0o644)
         return cls(certificate, key, clock)
 
     @classmethod
@@ -102,23 +104,3 @@ class LocalAuthority:
             key.public_key(), names, days=min(days, left), now=now, signer=self._key, issuer=self.certificate
         )
         return server_certificate(name, [leaf], key)
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """
-    Replace a file at once, and keep it over a power cut.
-    """
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, mode)  # Whatever the umask says.
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

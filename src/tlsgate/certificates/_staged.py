@@ -7,7 +7,6 @@ Each lies in a file of its own (0600) in C{STATE/staged} until it serves; a rest
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +14,7 @@ from typing import Any, Final
 import attrs
 
 from ..problems import Problem
+from ..settings import write_private
 from ..sites import ServerCertificate
 
 __all__ = ["StagedCertificate", "StagedCertificates"]
@@ -43,6 +43,17 @@ class StagedCertificate:
     reason: str = ""
     bindings: tuple[str, ...] = ()
 
+    def check(self, now: float) -> None:
+        """
+        Refuse a time that is past or far away.
+
+        @param now: Unix time.
+
+        @raise Problem: C{parameter-invalid}.
+        """
+        if not now < self.activate_at <= now + FARTHEST:
+            raise Problem("parameter-invalid", "activate_at is a time within a year from now, RFC 3339 in UTC.")
+
 
 @attrs.frozen
 class StagedCertificates:
@@ -60,23 +71,14 @@ class StagedCertificates:
 
         @raise Problem: C{parameter-invalid}: its time is past or far away; C{storage-failed}.
         """
-        if not now < staged.activate_at <= now + FARTHEST:
-            raise Problem("parameter-invalid", "activate_at is a time within a year from now, RFC 3339 in UTC.")
+        staged.check(now)
         shown = attrs.asdict(staged)
         for part in ("chain", "key"):
             shown["certificate"][part] = shown["certificate"][part].decode("ascii")
         del shown["certificate"]["staple"]
-        path = self._path(staged.certificate.name)
-        new = path.with_name(f".{path.name}.new")
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            new.unlink(missing_ok=True)
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                json.dump(shown, file)
-                file.flush()
-                os.fsync(descriptor)
-            new.replace(path)
+            write_private(self._path(staged.certificate.name), json.dumps(shown).encode("ascii"))
         except OSError as error:
             raise Problem("storage-failed", f"The staged certificate was not saved: {error.strerror}.") from error
 
@@ -91,6 +93,16 @@ class StagedCertificates:
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 continue
         return sorted(found, key=lambda staged: (staged.activate_at, staged.certificate.name))
+
+    def changed(self) -> tuple[int, ...]:
+        """
+        What the folder is known by, without reading it; empty if there is none.
+        """
+        try:
+            status = self._folder.stat()
+        except OSError:
+            return ()
+        return status.st_ino, status.st_mtime_ns
 
     def remove(self, name: str) -> bool:
         """

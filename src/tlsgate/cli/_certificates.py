@@ -111,20 +111,27 @@ async def with_password(
     return await send({**parts, "password": password})
 
 
-def _upload(session: Session, parts: Mapping[str, bytes | str], wish: Wish, *, name: str, default: bool) -> None:
+def _upload(
+    session: Session, parts: Mapping[str, bytes | str], wish: Wish, *, name: str, default: bool, activate_at: str
+) -> None:
     """
     Send a certificate to where it becomes the default, or serves only its own names.
+
+    @param activate_at: when it begins to; empty for at once.
     """
 
     async def work(client: AdminClient) -> Any:
         async def send(sent: Parts) -> dict[str, Any]:
             if default:
-                return await client.upload({**sent, **({"name": name} if name else {})}, wish.change())
-            return await client.put_certificate(name or "default", sent, wish.change())
+                return await client.upload({**sent, **({"name": name} if name else {})}, wish.change(), activate_at)
+            return await client.put_certificate(name or "default", sent, wish.change(), activate_at)
 
         return await with_password(send, dict(parts), ask=_somebody_there())
 
     answer = session.ask(work)
+    if activate_at:
+        session.tell(answer, lambda found: _tell_staged(found, wish))
+        return
     made = answer["certificate"]
     where = f" on port {answer['port']}" if answer.get("port") else ""
     names = clean(", ".join(made["names"]))
@@ -132,8 +139,28 @@ def _upload(session: Session, parts: Mapping[str, bytes | str], wish: Wish, *, n
     tell_change(session, answer, wish, done)
 
 
+def _tell_staged(found: dict[str, Any], wish: Wish) -> None:
+    """
+    What waits now, or would.
+    """
+    made = found["certificate"]
+    where = f", as the default of {clean(', '.join(found['bindings']))}" if found["bindings"] else ""
+    names = clean(", ".join(made["names"]))
+    would = "would wait and be" if wish.dry_run else "waits and is"
+    click.echo(f"Certificate {made['name']} for {names} {would} served from {found['activate_at']} on{where}.")
+    tell_findings(found["findings"])
+
+
 def _somebody_there() -> bool:
     return sys.stdin.isatty()
+
+
+ACTIVATE_AT = click.option(
+    "--activate-at",
+    default="",
+    metavar="TIME",
+    help="Keep it aside and serve it from this time on, such as 2027-01-15T08:00:00Z.",
+)
 
 
 @certificate.command()
@@ -149,6 +176,7 @@ def _somebody_there() -> bool:
     help="Make it the https binding's default, or let it serve only its own names.",
 )
 @password_options
+@ACTIVATE_AT
 @changing
 @pass_session
 def upload(
@@ -161,6 +189,7 @@ def upload(
     port: int | None,
     default: bool,
     password: str | None,
+    activate_at: str,
     wish: Wish,
 ) -> None:
     """
@@ -175,7 +204,7 @@ def upload(
         parts["port"] = str(port)
     if password is not None:
         parts["password"] = password
-    _upload(session, parts, wish, name=name, default=default)
+    _upload(session, parts, wish, name=name, default=default, activate_at=activate_at)
 
 
 @certificate.command(name="import-pfx")
@@ -183,10 +212,18 @@ def upload(
 @click.option("--pfx", type=READ, default=None, metavar="FILE", help="The same as FILE.")
 @name_options
 @password_options
+@ACTIVATE_AT
 @changing
 @pass_session
 def import_pfx(
-    session: Session, *, file: BinaryIO | None, pfx: BinaryIO | None, name: str, password: str | None, wish: Wish
+    session: Session,
+    *,
+    file: BinaryIO | None,
+    pfx: BinaryIO | None,
+    name: str,
+    password: str | None,
+    activate_at: str,
+    wish: Wish,
 ) -> None:
     """
     Import a PKCS#12 file (.pfx, .p12) with certificate and key.
@@ -197,7 +234,7 @@ def import_pfx(
     parts: Parts = {"pfx": source.read()}
     if password is not None:
         parts["password"] = password
-    _upload(session, parts, wish, name=name, default=False)
+    _upload(session, parts, wish, name=name, default=False, activate_at=activate_at)
 
 
 @certificate.command(name="import-folder")

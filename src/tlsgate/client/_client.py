@@ -196,10 +196,12 @@ class AdminClient:
         form: Mapping[str, bytes | str] | None = None,
         merge: bool = False,
         progress: Progress | None = None,
+        query: Iterable[tuple[str, str]] = (),
     ) -> Document:
         """
         Change what is at a path.
 
+        @param query: parameters beside those of every change.
         @param merge: the document is a merge patch (RFC 7396).
         @param progress: where the change is long work, it is followed, and this called with how much is done, of how
             much, and the present step.
@@ -211,7 +213,9 @@ class AdminClient:
             fields["Content-Type"] = "application/merge-patch+json"
         if progress is not None:
             fields["Prefer"] = "respond-async"
-        reply = await self.call(method, path, document=document, form=form, query=change.query(), fields=fields)
+        reply = await self.call(
+            method, path, document=document, form=form, query=[*change.query(), *query], fields=fields
+        )
         if progress is not None and reply.status == 202:
             return await outcome_of(self.events(f"{reply.location}/events"), progress)
         return reply.document if isinstance(reply.document, dict) else {}
@@ -287,21 +291,27 @@ class AdminClient:
 
     # -- what can be changed
 
-    async def upload(self, parts: Mapping[str, bytes | str], change: Change = KEEP) -> Document:
+    async def upload(self, parts: Mapping[str, bytes | str], change: Change = KEEP, activate_at: str = "") -> Document:
         """
         Store a certificate and make it the https binding's default.
 
         @param parts: C{certificate} and C{key}; and C{chain}, C{password}, C{name}, C{port}.
+        @param activate_at: keep it aside until this time, RFC 3339 in UTC; empty to serve it at once.
         """
-        return await self.change("POST", "/app/https/settings/uploadCertificate", change=change, form=parts)
+        path = "/app/https/settings/uploadCertificate"
+        return await self.change("POST", path, change=change, form=parts, query=_from(activate_at))
 
-    async def put_certificate(self, name: str, parts: Mapping[str, bytes | str], change: Change = KEEP) -> Document:
+    async def put_certificate(
+        self, name: str, parts: Mapping[str, bytes | str], change: Change = KEEP, activate_at: str = ""
+    ) -> Document:
         """
         Store a certificate that serves its own names.
 
         @param parts: C{certificate} and C{key} (and C{chain}), or C{pfx}; and C{password}.
+        @param activate_at: as for L{upload}.
         """
-        return await self.change("PUT", _path("certificates", name), change=change, form=parts)
+        path = _path("certificates", name)
+        return await self.change("PUT", path, change=change, form=parts, query=_from(activate_at))
 
     async def put_batch(
         self, certificates: Iterable[Document], change: Change = KEEP, progress: Progress | None = None
@@ -361,6 +371,10 @@ class AdminClient:
 
 def _path(kind: str, *names: str) -> str:
     return "/".join(("/api/v1", kind, *(quote(name, safe="") for name in names)))
+
+
+def _from(activate_at: str) -> list[tuple[str, str]]:
+    return [("activate_at", activate_at)] if activate_at else []
 
 
 def _listed(document: Document, member: str) -> list[Document]:

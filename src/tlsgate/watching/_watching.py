@@ -48,6 +48,7 @@ class Watching:
     states: StateWatch
     _clock: Any
     _loop: LoopingCall | None = None
+    _second: LoopingCall | None = None
     _after: Any = None
     _changes: Changes | None = None
 
@@ -62,17 +63,21 @@ class Watching:
         self._changes = changes
         self.files.start(changes)
         changes.subscribe(lambda _: self._changed())
-        self._loop = LoopingCall(self._round)
+        self._loop = LoopingCall(self._look)
         self._loop.clock = self._clock
         self._loop.start(INTERVAL)
+        self._second = LoopingCall(self._each_second)
+        self._second.clock = self._clock
+        self._second.start(1.0)
 
     def stop(self) -> None:
         """
         End.
         """
         self.files.stop()
-        if self._loop is not None and self._loop.running:
-            self._loop.stop()
+        for loop in (self._loop, self._second):
+            if loop is not None and loop.running:
+                loop.stop()
         if self._after is not None and self._after.active():
             self._after.cancel()
 
@@ -89,10 +94,9 @@ class Watching:
         if self._after is None or not self._after.active():
             self._after = self._clock.callLater(AFTER_CHANGE, self._look)
 
-    def _round(self) -> None:
+    def _each_second(self) -> None:
         assert self._changes is not None
         self._background(self.staged.look(self._changes), "serving staged certificates")
-        self._look()
 
     def _look(self) -> None:
         assert self._changes is not None

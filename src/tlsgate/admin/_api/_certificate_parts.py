@@ -98,7 +98,13 @@ def store(call: Call, draft: Draft, read: ReadResult, source: str = "") -> None:
 
 def refuse_files(call: Call, name: str) -> None:
     """
-    A certificate whose files are watched is changed in its files.
+    A certificate whose files are watched, by name or in the folder, is changed in its files.
+
+    @raise Problem: C{in-use}.
     """
-    if any(entry.name == name for entry in call.control.changes.effective.certificates):
+    changes = call.control.changes
+    stored = changes.current.certificates.get(name)
+    if (stored is not None and stored.source == "files") or any(
+        entry.name == name for entry in changes.effective.certificates
+    ):
         raise Problem("in-use", f"The certificate {name!r} comes from files; change these, or choose another name.")

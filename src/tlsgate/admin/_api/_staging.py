@@ -7,9 +7,8 @@ from __future__ import annotations
 import datetime
 from typing import Final
 
-from ...certificates import LocalAuthority, ReadResult, StagedCertificate, StagedCertificates
+from ...certificates import LocalAuthority, ReadResult, StagedCertificate, StagedCertificates, timestamp
 from ...problems import Problem
-from .._audit import rfc3339
 from .._operations import Answer, Call, Operations, Parameter
 from .._schemas import CertificateObject, Shown
 from .._tokens import Permission
@@ -32,6 +31,7 @@ class Staged(Shown):
 
     certificate: CertificateObject
     activate_at: str
+    bindings: list[str]
 
 
 class StagedList(Shown):
@@ -42,14 +42,23 @@ class StagedList(Shown):
     staged: list[Staged]
 
 
-async def stage(call: Call, read: ReadResult) -> Answer:
+async def stage(call: Call, read: ReadResult, bindings: tuple[str, ...] = ()) -> Answer:
     """
     Keep a certificate until the time that the call names.
 
-    @raise Problem: C{parameter-invalid}: a time of the past; C{in-use}: its name is that of watched files.
+    @param bindings: whose default certificate it becomes then.
+
+    @raise Problem: C{parameter-invalid}: a time of the past; C{in-use}: its name is that of watched files; C{exists};
+        C{permission-missing}.
     """
     control = call.control
-    refuse_files(call, read.certificate.name)
+    name = read.certificate.name
+    refuse_files(call, name)
+    old = control.changes.current.certificates.get(name)
+    if old is not None:
+        if call.operation.name == "add_certificate":
+            raise Problem("exists", f"There is a certificate named {name!r}; PUT replaces it.")
+        call.principal.require_hosts(old.certificate.names)
     try:
         moment = datetime.datetime.fromisoformat(call.query["activate_at"].replace("Z", "+00:00")).timestamp()
     except ValueError:
@@ -60,13 +69,16 @@ async def stage(call: Call, read: ReadResult) -> Answer:
         activate_at=moment,
         author=call.principal.name,
         reason=call.query.get("reason", ""),
+        bindings=bindings,
     )
+    staged.check(control.wall())
     if not call.query.get("dry_run"):
         await control.changes.in_thread(_staged(call).add, staged, control.wall())
     shown = shown_certificate(call, read.certificate, read.source, control.changes.snapshot)
     document = {
         "certificate": shown,
-        "activate_at": rfc3339(moment),
+        "activate_at": timestamp(moment),
+        "bindings": list(bindings),
         "findings": [*(finding.as_json() for finding in read.findings), *shown["findings"]],
     }
     return Answer(status=202, document=document, etag=control.changes.current.number)
@@ -91,7 +103,8 @@ async def list_staged(call: Call) -> Answer:
     rows = [
         {
             "certificate": shown_certificate(call, one.certificate, one.source, changes.snapshot),
-            "activate_at": rfc3339(one.activate_at),
+            "activate_at": timestamp(one.activate_at),
+            "bindings": list(one.bindings),
             "author": one.author,
         }
         for one in await changes.in_thread(_staged(call).all)

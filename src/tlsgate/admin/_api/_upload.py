@@ -18,6 +18,7 @@ from .._tokens import Permission
 from ._certificate_parts import UPLOAD_CODES, password_in, read_parts, store, text_part
 from ._entries import CHANGE_CODES, editable, effective
 from ._shown import shown_certificate
+from ._staging import ACTIVATE_AT, Staged, stage
 
 operations = Operations()
 
@@ -39,7 +40,8 @@ DEFAULT_NAME: Final = "default"
     permission=Permission.CHANGE_HTTPS_SETTINGS,
     summary="Store a certificate and its key, and make it the default of the https binding.",
     body=Body(parts=PARTS),
-    answers={200: Uploaded},
+    answers={200: Uploaded, 202: Staged},
+    parameters=(ACTIVATE_AT,),
     codes=(*CHANGE_CODES, *UPLOAD_CODES, "port-invalid"),
     change=True,
     scoped=True,
@@ -63,6 +65,11 @@ async def upload_certificate(call: Call) -> Answer:
             "permission-missing",
             f"{call.principal.name} may only replace the certificate {binding['default_certificate']!r} here.",
         )
+
+    if "activate_at" in call.query:
+        if moves:
+            raise Problem("parameter-invalid", "The binding moves at once: send “port” without activate_at.")
+        return await stage(call, read, (binding["name"],))
 
     def edit(draft: Draft) -> None:
         store(call, draft, read)
