@@ -199,7 +199,14 @@ class AcmeTestCase(TestCase):
         if MISSING:
             pytest.skip(MISSING)
         cls._folder = tempfile.mkdtemp(prefix="tlsgate-pebble-")
-        cls.pebble = Pebble(Path(cls._folder), environ=cls.environ, binding_keys=cls.binding_keys).start()
+        cls.pebble = cls.make_pebble(Path(cls._folder)).start()
+
+    @classmethod
+    def make_pebble(cls, folder: Path) -> Pebble:
+        """
+        The CA of the class.
+        """
+        return Pebble(folder, environ=cls.environ, binding_keys=cls.binding_keys)
 
     @classmethod
     def tearDownClass(cls) -> None:

@@ -59,7 +59,7 @@ class Pebble:
     @ivar ca_file: trust for it.
     @ivar http_port: where it looks for http-01 answers.
     @ivar tls_port: where it looks for tls-alpn-01 answers.
-    @ivar dns: host and port of the DNS server.
+    @ivar dns: host and port of the DNS server that it asks: its own, or another.
     """
 
     def __init__(
@@ -70,11 +70,13 @@ class Pebble:
         tls_port: int = 0,
         environ: Mapping[str, str] | None = None,
         binding_keys: Mapping[str, str] | None = None,
+        dns: str = "",
     ) -> None:
         self.folder = folder
         self.http_port = http_port or free_port()
         self.tls_port = tls_port or free_port()
         self.dns_port = _free_for_both()
+        self.dns = dns or f"127.0.0.1:{self.dns_port}"
         self.control_port = free_port()
         self.api_port = free_port()
         self.management_port = free_port()
@@ -115,16 +117,12 @@ class Pebble:
     def directory(self) -> str:
         return f"https://localhost:{self.api_port}/dir"
 
-    @property
-    def dns(self) -> str:
-        return f"127.0.0.1:{self.dns_port}"
-
     def start(self) -> Pebble:
         with (self.folder / "dns.log").open("ab") as log:
             self.resolver = subprocess.Popen(
                 [
                     "pebble-challtestsrv",
-                    *("-dns01", self.dns, "-management", f"127.0.0.1:{self.control_port}"),
+                    *("-dns01", f"127.0.0.1:{self.dns_port}", "-management", f"127.0.0.1:{self.control_port}"),
                     *("-http01", "", "-https01", "", "-tlsalpn01", "", "-defaultIPv6", ""),
                 ],
                 stdout=log,

@@ -4,12 +4,16 @@ Every kind of challenge, answered as the CA asks it.
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 from _lab import AcmeTestCase, Lab, asked
+from _pebble import Pebble
+from _zone import TOKEN, Zone
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
@@ -142,6 +146,65 @@ class AnswerTests(AcmeTestCase):
         assert order.problem is not None
         assert order.problem.code == "challenge-impossible"
         assert "dns_hook" in order.problem.said
+
+
+class ProviderTests(AcmeTestCase):
+    """
+    A provider of dns-lexicon, at a DNS server that is changed by its own API.
+    """
+
+    zone: ClassVar[Zone]
+
+    @classmethod
+    def make_pebble(cls, folder: Path) -> Pebble:
+        cls.zone = Zone("zone.test")
+        return Pebble(folder, dns=cls.zone.address)
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        super().tearDownClass()
+        cls.zone.stop()
+
+    def setUp(self) -> None:
+        self.patch(os, "environ", {**os.environ, "LEXICON_POWERDNS_PDNS_SERVER": self.zone.url})
+        os.environ["LEXICON_POWERDNS_AUTH_TOKEN"] = TOKEN
+
+    async def test_wildcard(self) -> None:
+        """
+        A wildcard and its parent below the zone are proven by two records of one name, in the zone that DNS says they are
+        in; what was there stays, and the two are removed.
+        """
+        record = "_acme-challenge.a.zone.test."
+        self.zone.records[record, "TXT"] = ['"somebody else"']
+        lab = await self.started(dns_provider="powerdns")
+        order = await lab.acme.order(asked("*.a.zone.test", "a.zone.test"), author="t")
+        await lab.end(order)
+        assert (await lab.served("any.a.zone.test")) == lab.leaf()
+        assert self.zone.changes == [(record, 2), (record, 3), (record, 2), (record, 1)]
+        assert self.zone.records == {(record, "TXT"): ['"somebody else"']}
+
+    async def test_refused(self) -> None:
+        """
+        The order says what the provider said, and not with which token it was asked.
+        """
+        os.environ["LEXICON_POWERDNS_AUTH_TOKEN"] = "another-token"
+        lab = await self.started(dns_provider="powerdns")
+        order = await lab.acme.order(asked("*.a.zone.test"), author="t")
+        await lab.end(order, state="invalid")
+        assert order.problem is not None
+        assert order.problem.code == "dns-provider"
+        assert "401" in order.problem.said
+        assert "another-token" not in repr(order.as_json())
+
+    async def test_not_in_the_zone(self) -> None:
+        """
+        A name of which DNS does not know the zone is said to be so.
+        """
+        lab = await self.started(dns_provider="powerdns")
+        order = await lab.acme.order(asked("*.elsewhere.test"), author="t")
+        await lab.end(order, state="invalid")
+        assert order.problem is not None
+        assert order.problem.code in ("dns-provider", "preflight")
 
 
 class TemporaryTests(AcmeTestCase):

@@ -27,6 +27,7 @@ from ._accounts import Account, Accounts
 from ._budget import LIMITS, Budget, Limits
 from ._challenges import Challenges
 from ._client import Clients, InThread
+from ._dns import server_of
 from ._fulfilment import Fulfilment, OrderTerms, Slots
 from ._issuance import Issuance
 from ._order import FINAL, Order, OrderFiles, OrderRequest, OrderState
@@ -174,8 +175,7 @@ class Acme:
         return self._changes.effective.acme
 
     def _resolver(self) -> tuple[str, int] | None:
-        host, _, port = self._settings().dns_resolver.rpartition(":")
-        return (host, int(port)) if host else None
+        return server_of(self._settings().dns_resolver)
 
     def _port(self) -> int:
         port: int = self._settings().http_01_port

@@ -18,7 +18,7 @@ from ..interfaces import ApplyFailed, IDataPlane
 from ..sites import Scheme, ServerCertificate, Snapshot
 from ..tls import is_address
 from ._client import InThread
-from ._dns import Records, record_name, record_value
+from ._dns import Records, record_name, record_value, server_of
 from ._order import Task
 from ._problems import OrderFailed, OrderProblem
 from ._temporary import TemporaryListener
@@ -146,7 +146,12 @@ class Challenges:
         if not records or by_hand:
             return 0.0
         settings = self._settings()
-        maker = Records(self._hooks, hook=settings.dns_hook, provider=settings.dns_provider)
+        maker = Records(
+            self._hooks,
+            hook=settings.dns_hook,
+            provider=settings.dns_provider,
+            resolver=server_of(settings.dns_resolver),
+        )
         made: list[tuple[str, str]] = []
         self._records[order] = (maker, made)
         for name, value in records:

@@ -16,10 +16,18 @@ from typing import Any, Final
 
 from ._problems import OrderFailed, OrderProblem
 
-__all__ = ["HOOK_TIMEOUT", "Records", "record_name", "record_value"]
+__all__ = ["HOOK_TIMEOUT", "Records", "record_name", "record_value", "server_of"]
 
 #: Seconds that a hook may take.
 HOOK_TIMEOUT: Final = 300
+
+
+def server_of(text: str) -> tuple[str, int] | None:
+    """
+    Address and port of a DNS server as the settings have it; C{None} for the machine's.
+    """
+    host, _, port = text.rpartition(":")
+    return (host.strip("[]"), int(port)) if host else None
 
 
 def record_name(name: str) -> str:
@@ -44,14 +52,25 @@ class Records:
     Makes and removes records in the way that the settings say.
     """
 
-    def __init__(self, hooks: Path, *, hook: str = "", provider: str = "", timeout: float = HOOK_TIMEOUT) -> None:
+    def __init__(
+        self,
+        hooks: Path,
+        *,
+        hook: str = "",
+        provider: str = "",
+        resolver: tuple[str, int] | None = None,
+        timeout: float = HOOK_TIMEOUT,
+    ) -> None:
         """
         @param hooks: the folder of hooks: the settings name one, so that whoever may change settings over the API
             cannot have the gate run whatever they like.
+        @param resolver: address and port of the DNS server that knows in which zone of the provider a name is; C{None}
+            for the machine's.
         """
         self._hooks = hooks
         self._hook = hook
         self._provider = provider
+        self._resolver = resolver
         self._timeout = timeout
 
     def present(self, name: str, value: str) -> None:
@@ -112,6 +131,11 @@ class Records:
             lexicon_config: Any = import_module("lexicon.config")
         except ImportError:
             raise _failed(name, "dns-lexicon is not installed; install tlsgate[dns].") from None
+        if self._resolver is not None:
+            # What dns-lexicon asks; nothing else here uses it.
+            dns_resolver: Any = import_module("dns.resolver")
+            dns_resolver.default_resolver = found = dns_resolver.Resolver(configure=False)
+            found.nameservers, found.port = [self._resolver[0]], self._resolver[1]
         parent = name.removeprefix("_acme-challenge.")
         asked = {
             "provider_name": self._provider,
