@@ -43,5 +43,6 @@ def check_admin_access(call: Call, document: Document) -> None:
             "would-lock-out",
             "Client certificates would be required, and this connection shows none that the new file's CAs signed: make "
             "it optional first, change it through the UNIX socket, use confirm_within, or force it by the name admin.",
-            findings=[],
+            step="handshake",
+            object=ADMIN,
         )

@@ -4,7 +4,7 @@ What the API takes and answers, as pydantic models: the source of the OpenAPI do
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
@@ -21,7 +21,6 @@ __all__ = [
     "DrainRequest",
     "ExplainAnswer",
     "ExplainRequest",
-    "ObjectChanged",
     "ObjectName",
     "PlainHTTPRows",
     "ProblemDocument",
@@ -90,6 +89,13 @@ class ProblemDocument(Shown):
     code: str
     errors: list[ProblemErrorShown]
     findings: list[FindingShown]
+    allow: list[str] = Field(default=[], description="method-not-allowed: what can be used.")
+    permission: str = Field(default="", description="permission-missing: which one.")
+    generation: int = Field(default=0, description="generation-moved: the current one.")
+    used_by: list[str] = Field(default=[], description="in-use: what uses it.")
+    object: str = Field(default="", description="would-lock-out: what force is to name.")
+    step: str = Field(default="", description="would-lock-out: where the way is closed.")
+    hosts: list[str] = Field(default=[], description="no-valid-certificate: the names that have none.")
 
 
 class Workers(Shown):
@@ -120,12 +126,6 @@ class Changed(Shown):
     findings: list[FindingShown]
     confirm_by: str | None
     script: Script
-
-
-class ObjectChanged(Changed):
-    """
-    A change of one object; the object is the member named by its kind.
-    """
 
 
 class ChainLink(Shown):
@@ -291,7 +291,31 @@ class ExplainAnswer(Shown):
     status: int | None
     location: str | None
     rule: str
+    explanation: str
     would: bool
+    refused: bool
+    client_ip: str
+    credentials: str | None
+
+
+class PlainHTTPRow(Shown):
+    """
+    Requests over plain HTTP that look alike.
+    """
+
+    site: str
+    address: str
+    user_agent: str
+    method: str
+    path: str
+    first_seen: str
+    last_seen: str
+    count: int
+    verdict: Literal["follows", "would-break", "browser", "unknown"]
+    redirected: bool
+    credentials: int
+    credentials_kind: str
+    fingerprint: str
 
 
 class PlainHTTPRows(Shown):
@@ -299,7 +323,7 @@ class PlainHTTPRows(Shown):
     Who uses plain HTTP, last seen first.
     """
 
-    rows: list[dict[str, Any]]
+    rows: list[PlainHTTPRow]
 
 
 class TokenShown(Shown):

@@ -132,6 +132,7 @@ def _operation(operation: Operation, components: _Components, problem: Mapping[s
             *(_query_parameter(parameter) for parameter in operation.parameters),
             *(_CHANGE_FIELDS if operation.change else ()),
             *((_PREFER,) if operation.long else ()),
+            *((_LAST_EVENT,) if EVENT_STREAM in operation.media and not operation.path_parameters else ()),
         ],
         "responses": _responses(operation, components, problem),
     }
@@ -199,6 +200,33 @@ _PREFER: Final = {
 }
 
 
+EVENT_STREAM: Final = "text/event-stream"
+
+_LAST_EVENT: Final = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "required": False,
+    "description": "The number of the last event that was seen, to go on from there.",
+    "schema": {"type": "string", "pattern": "^[0-9]{1,15}$"},
+}
+
+#: The schema of an event stream is that of each of its events.
+_EVENT: Final = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "Its number."},
+        "event": {
+            "enum": [
+                *("generation", "certificate", "order", "operation", "upstream"),
+                *("traffic", "plain_http", "missed"),
+            ]
+        },
+        "data": {"type": "string", "contentMediaType": "application/json", "description": "A JSON object."},
+    },
+    "required": ["id", "event", "data"],
+}
+
+
 def _body(body: Body, components: _Components) -> dict[str, Any]:
     content: dict[str, Any] = {}
     if body.json is not None:
@@ -239,7 +267,8 @@ def _responses(operation: Operation, components: _Components, problem: Mapping[s
             response["content"] = {"application/json": {"schema": components.refer(schema)}}
         for media in operation.media if status != 204 else ():
             if media != "application/json":
-                response.setdefault("content", {})[media] = {"schema": {"type": "string"}}
+                content = {"schema": _EVENT if media == EVENT_STREAM else {"type": "string"}}
+                response.setdefault("content", {})[media] = content
         responses[str(status)] = response
     by_status: dict[int, list[str]] = {}
     for code in (*COMMON_CODES, *_implied_codes(operation), *operation.codes):

@@ -4,7 +4,7 @@ What the ACME operations take and answer.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -53,6 +53,33 @@ class StepShown(Shown):
     message: str
 
 
+class TaskShown(Shown):
+    """
+    What a person does to prove a name by hand: a file at C{url}, or a TXT C{record}.
+    """
+
+    name: str
+    kind: Literal["http-01", "dns-01"]
+    content: str
+    url: str
+    path: str
+    record: str
+
+
+class OrderProblemShown(Shown):
+    """
+    Why an order does not go on; C{said} is the CA's own words.
+    """
+
+    code: str
+    detail: str
+    said: str
+    name: str
+    type: str = ""
+    retry_after: float = 0.0
+    parts: list[OrderProblemShown] = []
+
+
 class OrderShown(Shown):
     """
     An order; C{valid}, C{invalid} and C{cancelled} are the states in which it ended.
@@ -63,6 +90,10 @@ class OrderShown(Shown):
     names: list[str]
     challenge: str
     directory: str
+    staging: bool
+    manual: bool
+    renewal: bool
+    author: str
     state: Literal[
         "queued",
         "preflight",
@@ -80,8 +111,8 @@ class OrderShown(Shown):
     created: str
     updated: str
     steps: list[StepShown]
-    tasks: list[dict[str, Any]]
-    problem: dict[str, Any] | None
+    tasks: list[TaskShown]
+    problem: OrderProblemShown | None
     findings: list[FindingShown]
     fingerprint: str
     generation: int
@@ -105,10 +136,36 @@ class PreflightShown(Shown):
     script: Script
 
 
+class AccountShown(Shown):
+    """
+    An account at a CA, never its key.
+    """
+
+    directory: str
+    url: str
+    email: str
+
+
+class RenewalShown(Shown):
+    """
+    When a certificate is to be renewed, and how that goes.
+    """
+
+    name: str
+    directory: str
+    renew_at: str
+    window: list[str] | None
+    explanation: str
+    failures: int
+    retry_at: str | None
+    code: str
+    detail: str
+
+
 class AcmeShown(Shown):
     """
     Accounts, and when certificates are to be renewed.
     """
 
-    accounts: list[dict[str, str]]
-    renewals: list[dict[str, Any]]
+    accounts: list[AccountShown]
+    renewals: list[RenewalShown]

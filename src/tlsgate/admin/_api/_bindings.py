@@ -5,7 +5,7 @@ C{/api/v1/bindings}: where clients connect.
 from __future__ import annotations
 
 from .._operations import Answer, Body, Call, Operations
-from .._schemas import ObjectChanged
+from .._schemas import Changed
 from .._tokens import Permission
 from ._entries import CHANGE_CODES, create, entry_schema, find_effective, remove, replace, show_all
 from ._shapes import changed_schema, list_schema, shown_schema
@@ -94,7 +94,7 @@ async def put_binding(call: Call) -> Answer:
     "/api/v1/bindings/{name}",
     permission=Permission.CHANGE_HTTPS_SETTINGS,
     summary="Remove a binding; open connections end by themselves.",
-    answers={200: ObjectChanged},
+    answers={200: Changed},
     codes=(*CHANGE_CODES, "not-found", "in-use"),
     change=True,
 )

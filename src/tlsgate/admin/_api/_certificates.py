@@ -20,7 +20,7 @@ from .._schemas import (
     CertificateDocument,
     CertificateList,
     CertificateObject,
-    ObjectChanged,
+    Changed,
     SelfSignedRequest,
 )
 from .._tokens import Permission
@@ -272,7 +272,7 @@ def _make(call: Call, asked: SelfSignedRequest) -> ServerCertificate:
     "/api/v1/certificates/{name}",
     permission=Permission.CHANGE_HTTPS_SETTINGS,
     summary="Remove a certificate that nothing depends on.",
-    answers={200: ObjectChanged},
+    answers={200: Changed},
     codes=(*CHANGE_CODES, "not-found", "in-use"),
     change=True,
     scoped=True,

@@ -11,7 +11,7 @@ from ...settings import Generation, hide_secrets
 from .._audit import rfc3339
 from .._changing import change_request, changed
 from .._operations import Answer, Call, Operations, Parameter
-from .._schemas import ObjectChanged
+from .._schemas import Changed
 from .._tokens import Permission
 from ._entries import CHANGE_CODES
 from ._generation_schemas import GenerationConfirmed, GenerationDiff, GenerationList, GenerationShown
@@ -119,7 +119,7 @@ async def diff_generations(call: Call) -> Answer:
     "/api/v1/generations/{number}/rollback",
     permission=Permission.CHANGE_HTTPS_SETTINGS,
     summary="Make a new generation with the content of an old one.",
-    answers={200: ObjectChanged},
+    answers={200: Changed},
     codes=(*CHANGE_CODES, "not-found", "in-use"),
     change=True,
 )

@@ -13,12 +13,27 @@ from .._operations import Answer, Call, Operations, Parameter
 from .._problem import to_json
 from .._tokens import Permission
 from .._traffic_findings import traffic_findings
+from ._bindings import SHOWN as BINDING
 from ._entries import effective
 from ._observation_schemas import AuditPage, Health, Ready, SniAnswer, Status
+from ._shapes import shown_schema, with_lists
 from ._shown import certificates_content, object_content
-from ._site_state import shown_sites
+from ._site_state import HSTS_STATE, REDIRECT_STATE, shown_sites
 
 operations = Operations()
+
+#: Of the status: sites with the state of what they tell browsers.
+SITE = shown_schema(
+    "SiteSettings",
+    **{
+        name: {member: part for member, part in shown_schema(model, state=state).items() if member != "$defs"}
+        for name, model, state in (
+            ("redirect", "RedirectSettings", REDIRECT_STATE),
+            ("hsts", "HSTSSettings", HSTS_STATE),
+        )
+    },
+)
+STATUS = with_lists(Status, bindings=BINDING, sites=SITE, upstreams=shown_schema("UpstreamSettings"))
 
 
 @operations.operation(
@@ -87,7 +102,7 @@ async def show_metrics(call: Call) -> Answer:
     "/api/v1/status",
     permission=Permission.VIEW_SETTINGS,
     summary="What is served, by which worker, and what there is to say about it.",
-    answers={200: Status},
+    answers={200: STATUS},
 )
 async def show_status(call: Call) -> Answer:
     """

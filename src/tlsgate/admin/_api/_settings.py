@@ -12,7 +12,7 @@ from ...settings import Document, Draft, hide_secrets, json_schema, keep_secrets
 from .._bodies import json_object, media_type
 from .._changing import changed, make_change
 from .._operations import Answer, Body, Call, Operations
-from .._schemas import ObjectChanged
+from .._schemas import Changed
 from .._tokens import Permission
 from ._entries import CHANGE_CODES
 from ._shapes import MERGE_PATCH
@@ -81,7 +81,7 @@ def _document(call: Call) -> Document:
     permission=Permission.CHANGE_HTTPS_SETTINGS,
     summary="Replace the settings document, by one in JSON or TOML.",
     body=Body(json=DOCUMENT, media=(JSON, TOML)),
-    answers={200: ObjectChanged},
+    answers={200: Changed},
     codes=(*CHANGE_CODES, "in-use"),
     change=True,
 )
@@ -107,7 +107,7 @@ async def put_settings(call: Call) -> Answer:
     permission=Permission.CHANGE_HTTPS_SETTINGS,
     summary="Change members of the settings document (RFC 7396).",
     body=Body(json=MERGE_PATCH, media=(MERGE, JSON)),
-    answers={200: ObjectChanged},
+    answers={200: Changed},
     codes=(*CHANGE_CODES, "in-use"),
     change=True,
 )

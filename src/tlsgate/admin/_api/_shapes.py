@@ -10,10 +10,12 @@ import copy
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from ...settings import json_schema
 from .._schemas import Changed
 
-__all__ = ["MERGE_PATCH", "changed_schema", "list_schema", "shown_schema"]
+__all__ = ["MERGE_PATCH", "changed_schema", "list_schema", "shown_schema", "with_lists"]
 
 #: RFC 7396: any object; what comes of it is validated as a whole.
 MERGE_PATCH: Final[Mapping[str, Any]] = {
@@ -51,6 +53,21 @@ def list_schema(member: str, entry: Schema) -> Schema:
         "required": [member],
         "$defs": definitions,
     }
+
+
+def with_lists(document: type[BaseModel], **entries: Schema) -> Schema:
+    """
+    The schema of a document some of whose members are lists of objects of the settings document.
+
+    @param entries: by the members' names, as L{shown_schema} makes them.
+    """
+    whole = document.model_json_schema()
+    definitions = {**whole.pop("$defs", {})}
+    for member, entry in entries.items():
+        inner = dict(entry)
+        definitions |= inner.pop("$defs", {})
+        whole["properties"][member] = {"type": "array", "items": inner}
+    return {**whole, "$defs": definitions}
 
 
 def changed_schema(member: str, entry: Schema) -> Schema:

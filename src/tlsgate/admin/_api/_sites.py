@@ -14,7 +14,7 @@ from ...settings import Draft
 from .._bodies import json_object
 from .._changing import changed, make_change
 from .._operations import CHANGE_PARAMETERS, Answer, Body, Call, Operation, Operations
-from .._schemas import ObjectChanged
+from .._schemas import Changed
 from .._script import settings_options
 from .._tokens import Permission
 from ._entries import (
@@ -136,7 +136,7 @@ async def patch_site(call: Call) -> Answer:
     "/api/v1/sites/{name}",
     permission=Permission.CHANGE_PROXY_SETTINGS,
     summary="Remove a site.",
-    answers={200: ObjectChanged},
+    answers={200: Changed},
     codes=(*CHANGE_CODES, "not-found", "in-use"),
     change=True,
 )
@@ -222,7 +222,7 @@ def _offer(part: _Part) -> None:
             summary=f"Set a site's {part.title}; what is not named gets its default.",
             parameters=CHANGE_PARAMETERS,
             body=Body(json=entry_schema(part.schema)),
-            answers={200: changed_schema(part.name, shown_schema(part.schema))},
+            answers={200: changed_schema(part.name, shown_schema(part.schema, state=part.state))},
             codes=(*CHANGE_CODES, "not-found"),
             change=True,
             run=partial(_put_part, part),

@@ -11,7 +11,7 @@ from ...settings import Draft
 from .._bodies import model_content
 from .._changing import changed, make_change
 from .._operations import Answer, Body, Call, Operations
-from .._schemas import DrainRequest, ObjectChanged
+from .._schemas import Changed, DrainRequest
 from .._tokens import Permission
 from .._upstream_feed import merged_states
 from ._entries import (
@@ -137,7 +137,7 @@ async def patch_upstream(call: Call) -> Answer:
     "/api/v1/upstreams/{name}",
     permission=Permission.CHANGE_PROXY_SETTINGS,
     summary="Remove an upstream that no site uses.",
-    answers={200: ObjectChanged},
+    answers={200: Changed},
     codes=(*CHANGE_CODES, "not-found", "in-use"),
     change=True,
 )
