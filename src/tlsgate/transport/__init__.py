@@ -15,7 +15,8 @@ from ._proxy_protocol import MAXIMUM_HEADER as MAXIMUM_PROXY_HEADER
 from ._proxy_protocol import MalformedProxyHeader, ProxyHeader
 from ._proxy_protocol import encode as encode_proxy_header
 from ._proxy_protocol import parse as parse_proxy_header
-from ._stream import HIGH_WATER, LOW_WATER, StreamTransport, unsent_bytes
+from ._socket import unsent_bytes
+from ._stream import HIGH_WATER, LOW_WATER, StreamTransport
 from ._tls import HANDSHAKE_FAILURES, TLSTransport
 
 __all__ = [

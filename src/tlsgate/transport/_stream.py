@@ -10,10 +10,8 @@ C{connectionLost} is never called from within a method that the protocol called:
 
 from __future__ import annotations
 
-import fcntl
 import socket
 import struct
-import termios
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Final
@@ -30,11 +28,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ._addresses import RawAddress, address_of
+from ._addresses import RawAddress
 from ._hub import ERROR, HANGUP, PEER_ENDED, READ, WRITE
 from ._interfaces import IEndObserver, IHub
+from ._socket import SocketOptions
 
-__all__ = ["HIGH_WATER", "LOW_WATER", "StreamTransport", "unsent_bytes"]
+__all__ = ["HIGH_WATER", "LOW_WATER", "StreamTransport"]
 
 #: Bytes of the write buffer at which a producer is paused, and at which it is resumed.
 HIGH_WATER: Final = 64 * 1024
@@ -61,7 +60,7 @@ _log = Logger()
 
 
 @implementer(ITCPTransport, IPushProducer, IConsumer)
-class StreamTransport:
+class StreamTransport(SocketOptions):
     """
     Moves bytes between one non-blocking stream socket and one protocol.
 
@@ -69,8 +68,6 @@ class StreamTransport:
     so a pause that ends before the peer sends more costs no system call.
 
     @ivar protocol: who gets the bytes; may be changed by assignment. C{None} when the connection is over.
-    @ivar peer: the peer's raw address, as the socket module gave it.
-    @ivar host: our raw address.
     @ivar buffered: bytes written but not yet taken by the socket.
     @ivar connected: until the socket is closed.
     @ivar disconnecting: from C{loseConnection} until the socket is closed.
@@ -104,11 +101,8 @@ class StreamTransport:
         "deadline_slot",
         "disconnected",
         "disconnecting",
-        "host",
         "linger",
-        "peer",
         "protocol",
-        "sock",
     )
 
     secure = False
@@ -579,55 +573,3 @@ class StreamTransport:
             producer.stopProducing()
         if protocol is not None:
             protocol.connectionLost(self._reason)
-
-    # What the connection is
-
-    def getPeer(self) -> Any:
-        """
-        See L{ITCPTransport}.
-        """
-        return address_of(self.peer)
-
-    def getHost(self) -> Any:
-        """
-        See L{ITCPTransport}.
-        """
-        return address_of(self.host)
-
-    def getTcpNoDelay(self) -> bool:
-        """
-        See L{ITCPTransport}.
-        """
-        return bool(self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
-
-    def setTcpNoDelay(self, enabled: bool) -> None:
-        """
-        See L{ITCPTransport}.
-        """
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, enabled)
-
-    def getTcpKeepAlive(self) -> bool:
-        """
-        See L{ITCPTransport}.
-        """
-        return bool(self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
-
-    def setTcpKeepAlive(self, enabled: bool) -> None:
-        """
-        See L{ITCPTransport}.
-        """
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, enabled)
-
-
-def unsent_bytes(transport: StreamTransport) -> int:
-    """
-    Bytes that the peer has not acknowledged yet: ours and, where the system tells, the kernel's.
-
-    For the rare look at whether a slow reader reads at all; it costs a system call.
-    """
-    unsent = transport.buffered
-    try:
-        unsent += struct.unpack("i", fcntl.ioctl(transport.sock, termios.TIOCOUTQ, b"\0\0\0\0"))[0]
-    except OSError:
-        pass
-    return unsent
