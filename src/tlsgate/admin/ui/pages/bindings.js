@@ -51,7 +51,7 @@ export async function bindingsPage({ refresh, offered }) {
   function bindingTable() {
     return table("Bindings", ["Name", "Scheme", "Listens on", "Default certificate", ""], wanted.map((one) => [
       one.name, one.scheme === "https" ? badge("good", "https") : badge("", "http"),
-      [element("code", one.endpoint), one.public_port ? element("div.small.muted", `public port ${one.public_port}`) : null],
+      listensOn(one),
       one.scheme === "https" ? (one.default_certificate || "default") : "–",
       [button("Edit…", { kind: "small", permission: PERMISSION, "aria-label": `Edit ${one.name}`, onclick: () => edit(one) }),
         button("Remove", { kind: "small danger", permission: PERMISSION, "aria-label": `Remove ${one.name}`, onclick: () => { wanted = wanted.filter((other) => other !== one); draw(); } })],
@@ -78,8 +78,8 @@ function describe(before, wanted, arriving) {
   const now = (one) => JSON.stringify(Object.entries(one).filter(([key]) => key !== "was" && key !== "port").sort());
   return [
     ...arriving.map((one) => `Certificate ${one.certificate.name}: ${one.words}`),
-    ...wanted.filter((one) => !one.was).map((one) => `Add ${one.name}: ${one.scheme} on ${one.endpoint}`),
-    ...wanted.filter((one) => one.was && now(one) !== now(before.find((old) => old.name === one.was))).map((one) => `Change ${one.name}: ${one.scheme} on ${one.endpoint}`),
+    ...wanted.filter((one) => !one.was).map((one) => `Add ${one.name}: ${one.scheme} on ${inWords(one.endpoint)}`),
+    ...wanted.filter((one) => one.was && now(one) !== now(before.find((old) => old.name === one.was))).map((one) => `Change ${one.name}: ${one.scheme} on ${inWords(one.endpoint)}`),
     ...before.filter((old) => !wanted.some((one) => one.was === old.name)).map((old) => `Remove ${old.name}`),
   ];
 }
@@ -88,6 +88,20 @@ function describe(before, wanted, arriving) {
 function parts(endpoint) {
   const match = /^(tcp6?):(?:port=)?(\d+)(?::interface=((?:\\:|[^:])*))?$/.exec(endpoint);
   return match ? { port: match[2], address: (match[3] || "").replaceAll("\\:", ":") || (match[1] === "tcp6" ? "::" : "") } : null;
+}
+
+/** "port 8443 of 127.0.0.1" for an endpoint that is so simple. */
+function inWords(endpoint) {
+  const known = parts(endpoint);
+  return known ? `port ${known.port} of ${known.address || "all addresses"}` : endpoint;
+}
+
+function listensOn({ endpoint, public_port: shown }) {
+  const known = parts(endpoint);
+  return [
+    known ? [`port ${known.port}`, element("div.small.muted", known.address || "all addresses")] : element("code", endpoint),
+    shown ? element("div.small.muted", `public port ${shown}`) : null,
+  ];
 }
 
 function endpointOf(address, port) {
