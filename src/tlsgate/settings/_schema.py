@@ -284,7 +284,7 @@ class ACMESettings(_Table):
     dns_wait: SecondsOrZero = 30.0
     """How long new records take to reach all name servers, seconds."""
     dns_resolver: Annotated[str, Field(max_length=300, pattern=r"^([^\s/]+:[0-9]{1,5})?$")] = ""
-    """DNS server that is asked before an order, as address:port; empty for the machine's."""
+    """DNS server that is asked before an order, and for the zone of a name, as address:port; empty for the machine's."""
 
 
 class AlertSettings(_Table):
