@@ -25,7 +25,7 @@ from _gate import GateProcess
 @pytest.fixture(scope="module")
 def gate(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """
-    A gate that watches a folder.
+    A gate with two workers that watches a folder.
     """
     folder = tmp_path_factory.mktemp("gate")
     (folder / "certificates").mkdir()
@@ -36,7 +36,7 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Any:
             path.write_text(f'certificates_folder = "{folder}/certificates"\n' + path.read_text())
             return path
 
-    running = Watching(folder, None).start()
+    running = Watching(folder, None, workers=2).start()
     yield running
     running.stop(timeout=10)
 
@@ -52,7 +52,10 @@ def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
 
 
 def serves(gate: GateProcess, name: str, pair: Pair) -> bool:
-    return served_fingerprint(gate.https, name) == pair.fingerprint
+    """
+    Do all of a few connections, of which each worker takes some, see this certificate?
+    """
+    return all(served_fingerprint(gate.https, name) == pair.fingerprint for _ in range(6))
 
 
 def name_files(gate: GateProcess, name: str, certificate: Path, key: Path) -> Any:
@@ -149,7 +152,8 @@ def test_files_that_cannot_be_read_refuse_the_change(gate: GateProcess, tmp_path
 
 def test_a_planned_swap(gate: GateProcess, tmp_path: Path) -> None:
     """
-    A certificate with activate_at waits, is listed, and can be forgotten; a past time is refused.
+    A certificate with activate_at waits, is listed, and can be forgotten; a past time is refused.  One whose time comes
+    serves.
     """
     pair = make_pair(tmp_path, "planned.test")
     for ahead, status in ((3600, 202), (-3600, 400)):
@@ -162,6 +166,9 @@ def test_a_planned_swap(gate: GateProcess, tmp_path: Path) -> None:
     assert "staged" in finding_codes(gate)
     assert gate.call("DELETE", "/api/v1/staged/planned").status == 200
     assert gate.call("GET", "/api/v1/staged").json["staged"] == []
+    soon = f"{datetime.now(UTC) + timedelta(seconds=2):%Y-%m-%dT%H:%M:%SZ}"
+    assert gate.upload(pair, method="PUT", path=f"/api/v1/certificates/planned?activate_at={soon}").status == 202
+    until(lambda: serves(gate, "planned.test", pair), 10, "not served at its time")
 
 
 def test_the_local_ca_signs_a_site(gate: GateProcess) -> None:
