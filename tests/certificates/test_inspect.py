@@ -77,6 +77,28 @@ def test_untrusted_and_incomplete(good, family) -> None:
     assert inspect(served(family.leaf, intermediates=known), now=NOW, roots=Roots([family.root.certificate])).trusted
 
 
+def test_says_why_it_is_not_trusted(make, family) -> None:
+    """
+    An unknown issuer, a machine without roots and a broken rule each have a sentence of their own; what the verifier
+    says stands in the last only.
+    """
+    roots = Roots([family.root.certificate])
+    stranger = make("Stranger", ca=True)
+    lonely = served(make("a.test", stranger, names=["a.test"]))
+    usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+    client = make("a.test", family.low, names=["a.test"], extensions=[(usage, False)])
+
+    def why(certificate, trusted) -> str:
+        findings = inspect(certificate, now=NOW, roots=trusted).findings
+        [message] = [finding.message for finding in findings if finding.code == "untrusted"]
+        return message
+
+    assert "its chain ends at CN=Stranger." in why(lonely, roots)
+    assert "ca-certificates" in why(lonely, NOBODY)
+    assert "validation failed" not in why(lonely, roots) + why(lonely, NOBODY)
+    assert "The verifier says: " in why(served(client, family.low, family.middle), roots)
+
+
 def test_self_signed() -> None:
     """
     A self-signed certificate is told as that and not as an incomplete chain.

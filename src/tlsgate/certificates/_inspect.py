@@ -137,6 +137,11 @@ class _Look:
     """
     What does not change while a certificate is held: parsing and verifying take milliseconds, and the status asks
     every few seconds.
+
+    @ivar distrust: what the verifier says against it; empty for nothing.
+    @ivar judged: are there roots to judge it by?
+    @ivar reaches: does its chain lead to one of them?
+    @ivar end: the issuer that its chain ends at.
     """
 
     subject: str
@@ -144,6 +149,9 @@ class _Look:
     self_signed: bool
     complete: bool
     distrust: str
+    judged: bool
+    reaches: bool
+    end: str
     chain: tuple[dict[str, str], ...]
     hashes: tuple[str, ...]
     ends_before_leaf: str
@@ -164,6 +172,9 @@ def _look(pem: bytes, roots: Roots) -> _Look:
         self_signed=self_signed,
         complete=built.complete,
         distrust="it is self-signed" if self_signed and leaf not in roots else _distrust(leaf, issuers, roots),
+        judged=bool(roots.certificates),
+        reaches=roots.issuer_of(built.certificates[-1]) is not None,
+        end=_rfc4514(built.certificates[-1], "issuer"),
         chain=tuple(
             {
                 "subject": _rfc4514(one, "subject"),
@@ -295,10 +306,24 @@ def _of_trust(certificate: ServerCertificate, look: _Look) -> Iterator[Finding]:
             f"“{certificate.name}” comes without the certificate of its issuer ({look.issuer}); upload the full chain "
             "(fullchain.pem), unless that issuer is a root of your own.",
         )
-    yield _warning(
-        "untrusted",
-        f"“{certificate.name}” is not trusted by the roots of this machine ({look.distrust}); this is right for a CA "
-        "of your own whose root the clients have.",
+    yield _warning("untrusted", _why_untrusted(certificate.name, look))
+
+
+def _why_untrusted(name: str, look: _Look) -> str:
+    if not look.judged:
+        return (
+            f"This machine has no trusted roots to judge “{name}” by; install the package ca-certificates, or name a "
+            "bundle of roots in SSL_CERT_FILE."
+        )
+    if not look.reaches:
+        return (
+            f"“{name}” leads to no root that this machine trusts: its chain ends at {look.end}. If that is a public "
+            "CA, upload the full chain; if it is your own, have the clients trust its root, and add that to this "
+            "machine's roots to end this warning."
+        )
+    return (
+        f"Clients may refuse “{name}” although they trust its issuer: it does not keep to the rules for public "
+        f"certificates. Have it issued again. The verifier says: {look.distrust}."
     )
 
 
