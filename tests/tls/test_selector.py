@@ -167,6 +167,33 @@ def test_gives_up_the_contexts_of_replaced_certificates(certificate) -> None:
     assert "0 contexts" in repr(made)
 
 
+def test_gives_up_contexts_that_are_made_again_before_the_swap(certificate) -> None:
+    """
+    The selector that is to be replaced serves on until the swap; what it makes meanwhile goes with the next change.
+    """
+    made = selector(certificate("a.test"))
+    for _ in range(4):
+        one = certificate("a.test")
+        following = CertificateSelector({one.name: one}, replacing=made)
+        assert made.select("a.test") is not None
+        assert "1 contexts" in repr(made)
+        made = following
+        assert made.select("a.test") is not None
+        assert "2 contexts" in repr(made)
+
+
+def test_a_certificate_that_comes_back(certificate) -> None:
+    """
+    Keeps the context that it has at that moment.
+    """
+    one, other = certificate("a.test"), certificate("a.test")
+    made = selector(one)
+    away = CertificateSelector({other.name: other}, replacing=made)
+    context = made.select("a.test")
+    back = CertificateSelector({one.name: one}, replacing=away)
+    assert back.select("a.test") is context
+
+
 def test_an_index_of_few_changes(certificate) -> None:
     """
     However certificates are added, replaced and removed, every name is served by those that are there.

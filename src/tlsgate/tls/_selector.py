@@ -67,6 +67,7 @@ class _Contexts:
         self.alpn = alpn
         self.limit = limit
         self._held: OrderedDict[tuple[tuple[bytes, bytes], ...], SSL.Context | CertificateRefused] = OrderedDict()
+        self._given_up: set[tuple[bytes, bytes]] = set()
 
     def __len__(self) -> int:
         return len(self._held)
@@ -78,7 +79,12 @@ class _Contexts:
 
         @param new: what came in their place; the same may have another name now.
         """
-        forgotten = {(one.chain, one.staple) for one in gone} - {(one.chain, one.staple) for one in new}
+        came = {(one.chain, one.staple) for one in new}
+        gave_up = {(one.chain, one.staple) for one in gone} - came
+        # Until the swap, and over all workers that takes a while, the selector before is asked on and makes such a
+        # context again: it goes with the next change.
+        forgotten = gave_up | (self._given_up - came)
+        self._given_up = gave_up
         for key in [key for key in self._held if not forgotten.isdisjoint(key)]:
             del self._held[key]
 
