@@ -237,6 +237,8 @@ def test_hsts_findings_and_script(shared_gate, open_page) -> None:
     assert shared_gate.call("GET", "/api/v1/sites/default/hsts").json["enabled"] is False
     screen.button("Save HSTS", inside=card).click()
     screen.sees("HSTS saved.")
+    # The keyboard stays where it was.
+    screen.page.wait_for_function("document.activeElement.getAttribute('aria-label') === 'HSTS'")
     assert shared_gate.get("/").one("Strict-Transport-Security") == "max-age=3600"
 
 

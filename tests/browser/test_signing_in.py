@@ -112,6 +112,8 @@ def test_permissions(shared_gate, open_page) -> None:
     assert screen.button("Remove…").is_disabled()
     assert "change_https_settings" in screen.button("Remove…").get_attribute("title")
     assert screen.page.get_by_label("Only browser requests").is_disabled()
+    assert screen.page.get_by_label("HTTPS port").is_disabled()
+    assert screen.page.get_by_text("Replace certificate").count() == 0
     screen.judge("https-reader")
     screen.go("/bindings", "Bindings")
     assert screen.button("Add binding…").is_disabled()

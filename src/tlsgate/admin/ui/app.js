@@ -64,7 +64,10 @@ async function enter(message = null) {
 const available = (page) => may(page.permission) && (!page.needs || offered.has(page.needs));
 
 function frame() {
-  banner = countdownBanner((what) => { if (what === "undone" || showing?.live) refresh(); });
+  banner = countdownBanner((what) => {
+    // Not while somebody types.
+    if (what === "undone" || (showing?.live && !document.activeElement?.matches("#page input, #page select, #page textarea"))) refresh();
+  });
   const side = element("aside.side", { id: "side", "aria-label": "Menu" }, brand(), navigation(), who());
   const menu = element("button.small", {
     type: "button", "aria-expanded": "false", "aria-controls": "side",
@@ -141,9 +144,21 @@ async function show({ again = false } = {}) {
   leave?.abort();
   leave = left;
   showing = page;
+  const held = place.contains(document.activeElement) ? document.activeElement.closest("section")?.getAttribute("aria-label") || "" : null;
   replace(place, content);
-  if (again) scrollTo(0, scroll);
-  else { scrollTo(0, 0); place.querySelector("h1")?.focus({ preventScroll: true }); }
+  if (again) {
+    // Whoever works with the keyboard stays in the same part of the page.
+    if (held !== null) takeFocus(place.querySelector(`section[aria-label="${CSS.escape(held)}"]`) || place.querySelector("h1"));
+    scrollTo(0, scroll);
+  } else {
+    scrollTo(0, 0);
+    place.querySelector("h1")?.focus({ preventScroll: true });
+  }
+}
+
+function takeFocus(node) {
+  node?.setAttribute("tabindex", "-1");
+  node?.focus({ preventScroll: true });
 }
 
 start();

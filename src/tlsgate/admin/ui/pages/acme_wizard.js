@@ -26,14 +26,18 @@ const CHALLENGES = [
  */
 export function acmeWizard({ settings, account, running, took }) {
   const form = namesForm(settings, account);
+  const title = element("h2", { tabindex: "-1" }, "Request a certificate");
   const head = element("div");
   const body = element("div.stack", { "aria-live": "polite" });
   let followed = null;
 
   function at(step, ...content) {
     followed = null;
+    const held = body.contains(document.activeElement) ? document.activeElement.textContent : null;
     replace(head, wizardSteps("Steps of the request", STEPS, step));
     replace(body, content);
+    // Whoever works with the keyboard goes on where they were.
+    if (held !== null) ([...body.querySelectorAll("button")].find((one) => one.textContent === held) || title).focus({ preventScroll: true });
   }
 
   function askNames() {
@@ -94,7 +98,7 @@ export function acmeWizard({ settings, account, running, took }) {
   if (running) show(running);
   else askNames();
   return {
-    node: element("section.card", { "aria-label": "Request a certificate" }, element("h2", "Request a certificate"), head, body),
+    node: element("section.card", { "aria-label": "Request a certificate" }, title, head, body),
     heard(order) { if (order.id === followed) show(order); },
   };
 }

@@ -4,6 +4,7 @@
 
 import { call, change, get, send } from "../api.js";
 import { element, replace } from "../element.js";
+import { may } from "../session.js";
 import { certificateFacts, chainTree, life, stateBadge } from "../widgets/certificate.js";
 import { certificateInput } from "../widgets/certificate_input.js";
 import { changeDialog } from "../widgets/change_dialog.js";
@@ -31,7 +32,7 @@ export async function certificatePage({ parameters, refresh, offered }) {
     certificate.findings.length ? card("Findings", findingList(certificate.findings)) : null,
     certificate.source === "files"
       ? notice("info", "This certificate is read from files on disk.", "Replace the files: the gate notices, checks them, and serves them.")
-      : replacement(certificate, path, refresh));
+      : may(PERMISSION) ? replacement(certificate, path, refresh) : null);
 }
 
 async function fetchChain(path) {

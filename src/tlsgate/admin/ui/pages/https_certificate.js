@@ -4,6 +4,7 @@
 
 import { change } from "../api.js";
 import { element, replace } from "../element.js";
+import { may } from "../session.js";
 import { certificateFacts, chainTree, life, stateBadge } from "../widgets/certificate.js";
 import { certificateInput } from "../widgets/certificate_input.js";
 import { changeDialog } from "../widgets/change_dialog.js";
@@ -19,8 +20,8 @@ export function certificateCard({ status, binding, refresh, offered }) {
   const current = status.certificates.find((one) => one.name === name);
   return element("section.card", { "aria-label": "Certificate" },
     element("div.card-head", element("h2", "Certificate"), current ? stateBadge(current) : null),
-    current ? shown(current, { status, binding, refresh }) : notice("warning", "This binding has no certificate yet.", "Upload one below; it is served as soon as it is saved."),
-    uploadForm(name, current, binding, refresh, offered.has("/api/v1/certificates/acme")));
+    current ? shown(current, { status, binding, refresh }) : notice("warning", "This binding has no certificate yet.", "It is served as soon as one is saved."),
+    may(PERMISSION) ? uploadForm(name, current, binding, refresh, offered.has("/api/v1/certificates/acme")) : null);
 }
 
 function shown(certificate, context) {

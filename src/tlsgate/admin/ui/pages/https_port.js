@@ -3,6 +3,7 @@
  */
 
 import { element, replace } from "../element.js";
+import { may } from "../session.js";
 import { field } from "../widgets/form.js";
 import { notice } from "../widgets/notice.js";
 import { saveBar } from "../widgets/save.js";
@@ -14,9 +15,10 @@ export function movedEndpoint(endpoint, port) {
 }
 
 export function portCard({ binding, refresh }) {
+  const allowed = may("change_https_settings");
   const movable = movedEndpoint(binding.endpoint, 1) !== null;
-  const port = element("input", { type: "number", min: "1", max: "65535", value: String(binding.port), disabled: !movable, oninput: changed });
-  const publicPort = element("input", { type: "number", min: "0", max: "65535", value: binding.public_port ? String(binding.public_port) : "", placeholder: "same", oninput: changed });
+  const port = element("input", { type: "number", min: "1", max: "65535", value: String(binding.port), disabled: !movable || !allowed, oninput: changed });
+  const publicPort = element("input", { type: "number", min: "0", max: "65535", value: binding.public_port ? String(binding.public_port) : "", placeholder: "same", disabled: !allowed, oninput: changed });
   const said = element("div", { "aria-live": "polite" });
   const valid = () => /^\d{1,5}$/.test(port.value) && Number(port.value) >= 1 && Number(port.value) <= 65535 && /^\d{0,5}$/.test(publicPort.value) && Number(publicPort.value) <= 65535;
   const plan = () => {

@@ -24,7 +24,8 @@ export function notice(severity, title, ...more) {
  */
 export function problemNotice(problem, ...more) {
   const errors = (problem.errors || []).filter((one) => !problem.message.includes(one.message));
-  return notice("error", problem.message,
+  // Where in the document it is, says the form that it stands in.
+  return notice("error", problem.message.replace(/^\/\S+: /, ""),
     errors.length ? element("ul", errors.map((one) => element("li", element("code", one.pointer), " ", one.message))) : null,
     problem.findings?.length ? findingList(problem.findings) : null,
     problem.code ? element("div.code", problem.code) : null,
