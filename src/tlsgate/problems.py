@@ -34,12 +34,15 @@ class Finding:
     @ivar code: stable, lower case with hyphens.
     @ivar message: one sentence, with what to do.
     @ivar pointer: JSON pointer (RFC 6901) into the settings document, or empty.
+    @ivar subject: what it is about, the same from day to day whatever the sentence counts, so that an alert about it is
+        known again; empty where pointer or sentence say so.  Not shown.
     """
 
     code: str
     severity: Severity
     message: str
     pointer: str = ""
+    subject: str = ""
 
     def as_json(self) -> dict[str, str]:
         """

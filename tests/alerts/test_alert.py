@@ -68,6 +68,21 @@ def test_speaks_of_renewals_that_fail() -> None:
     assert due(later, told, NOW + DAY) == later
 
 
+def test_a_finding_names_its_subject() -> None:
+    """
+    Two certificates with the same fault at the same place are two subjects, and each stays one whatever is said of it.
+    """
+
+    def broken(name: str, why: str) -> Finding:
+        return Finding("certificate-files-broken", Severity.ERROR, f"{name}: {why}", "/certificates_folder", name)
+
+    first = alerts_of({}, [broken("a", "no key"), broken("b", "no key")], DAYS, NOW)
+    assert [alert.subject for alert in first] == ["certificate-files-broken a", "certificate-files-broken b"]
+    told = {alert.subject: Told(NOW, alert.level) for alert in first[:1]}
+    later = alerts_of({}, [broken("a", "another key"), broken("b", "no key")], DAYS, NOW)
+    assert [alert.subject for alert in due(later, told, NOW + 60)] == ["certificate-files-broken b"]
+
+
 def test_escalates_and_never_twice_a_day() -> None:
     """
     From forty days before the end to two after it: one alert at 30, 14, 7 and 1, and one a day after the end.

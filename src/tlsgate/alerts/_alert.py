@@ -85,7 +85,8 @@ def alerts_of(
         loud = finding.severity is Severity.ERROR or finding.code in BEFORE_ERRORS
         if loud and finding.code not in SAID_ELSEWHERE:
             # What the sentence says may count days; where and what it is stays.
-            subject = f"{finding.code} {finding.pointer or finding.message.partition(',')[0]}"
+            about = finding.subject or finding.pointer or finding.message.partition(",")[0]
+            subject = f"{finding.code} {about}"
             found.append(Alert(subject=subject, code=finding.code, severity=finding.severity, message=finding.message))
     return found
 

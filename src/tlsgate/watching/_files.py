@@ -123,6 +123,7 @@ class CertificateFiles:
                 Severity.ERROR,
                 f"The files of certificate {name} cannot be used, so the last good one goes on: {problem.detail}",
                 self._pointer(name),
+                subject=name,
             )
 
     def start(self, changes: Changes) -> None:

@@ -112,15 +112,18 @@ class ServedWatch:
         """
         now = self._wall()
         for row in self.rows.values():
+            about = f"{row.binding} {row.server_name}".strip()
             where = f"Over binding {row.binding}, " + (f"for {row.server_name}, " if row.server_name else "")
             if row.seen.fault:
-                yield Finding("served-nothing", Severity.ERROR, f"{where}no certificate is served: {row.seen.fault}.")
+                message = f"{where}no certificate is served: {row.seen.fault}."
+                yield Finding("served-nothing", Severity.ERROR, message, subject=about)
             elif row.seen.fingerprint not in row.intended:
                 yield Finding(
                     "served-other",
                     Severity.ERROR,
                     f"{where}certificate {row.seen.fingerprint[:16]}… is served, which is not the one that the settings "
                     "say; something else listens there, or a worker did not take the change: restart the gate.",
+                    subject=about,
                 )
             elif row.seen.not_after <= now:
                 yield Finding(

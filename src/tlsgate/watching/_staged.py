@@ -113,9 +113,8 @@ class StagedSwaps:
             name = staged.certificate.name
             if name in self._refused:
                 why = self._refused[name].detail
-                yield Finding(
-                    "staged-refused", Severity.ERROR, f"The staged certificate {name} cannot be served: {why}"
-                )
+                message = f"The staged certificate {name} cannot be served: {why}"
+                yield Finding("staged-refused", Severity.ERROR, message, subject=name)
             else:
                 message = f"A new certificate {name} waits and serves from {timestamp(staged.activate_at)} on."
                 yield Finding("staged", Severity.INFO, message)

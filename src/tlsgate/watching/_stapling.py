@@ -143,6 +143,7 @@ class Stapling:
                     "certificate-revoked",
                     Severity.ERROR,
                     f"The CA has revoked certificate {held.name}; clients refuse it: get another one now.",
+                    subject=held.name,
                 )
             elif held.fault and held.response is None:
                 yield Finding(
