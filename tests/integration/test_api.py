@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import socket
 import ssl
 import subprocess
@@ -201,31 +200,6 @@ def test_force_and_its_trace(start_gate) -> None:
     assert len(refused) == 2
     assert gate.call("GET", "/api/v1/audit?since=2099-01-01T00:00:00Z").json["records"] == []
     assert gate.call("GET", "/api/v1/audit?since=yesterday").code == "parameter-invalid"
-
-
-def test_the_printed_curl_does_the_same(start_gate) -> None:
-    """
-    The script of an answer, run in a shell, makes the same settings again.
-    """
-    gate = start_gate(NOWHERE)
-    wanted = {"mode": "report", "exempt": ["/it's/under"]}
-    made = gate.call("PUT", "/api/v1/sites/default/redirect?reason=a+'quoted'+%24HOME", wanted)
-    assert made.status == 200, made
-    document = gate.call("GET", "/api/v1/settings").json
-    assert gate.call("POST", "/api/v1/generations/1/rollback").status == 200
-    script = made.json["script"]["curl"]
-    assert gate.token not in script
-    done = subprocess.run(
-        ["sh", "-c", script + " -sS"],
-        env={**os.environ, "TLSGATE_TOKEN": gate.token},
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=True,
-    )
-    assert json.loads(done.stdout)["redirect"]["exempt"] == ["/it's/under"]
-    assert gate.call("GET", "/api/v1/settings").json == document
-    assert gate.call("GET", "/api/v1/generations").json["generations"][0]["reason"] == "a 'quoted' $HOME"
 
 
 def test_events_resume(start_gate) -> None:
