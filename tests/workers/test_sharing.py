@@ -63,7 +63,7 @@ def test_connections_over_a_full_link(plane: Plane) -> None:
     What could not be told is told with the next news.
     """
     one, other = served(plane)
-    links = [slot.child.link for slot in plane.supervisor._slots if slot.child is not None]
+    links = [slot.child.link for slot in plane.supervisor._places.slots if slot.child is not None]
     links[1].pauseProducing()
     tell(plane, one, "connected", (1, {"192.0.2.1": 1}))
     assert heard(other, "connected") == []

@@ -14,8 +14,9 @@ from zope.interface.verify import verifyClass
 
 from tlsgate.interfaces import ApplyFailed, IDataPlane
 from tlsgate.workers import LocalPlane, Supervisor
+from tlsgate.workers._child import START_LIMIT
 from tlsgate.workers._heartbeat import SILENT
-from tlsgate.workers._supervisor import COMMIT_LIMIT, START_LIMIT
+from tlsgate.workers._supervisor import COMMIT_LIMIT
 
 
 @pytest.mark.parametrize("kind", [Supervisor, LocalPlane])

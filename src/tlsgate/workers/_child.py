@@ -23,14 +23,20 @@ from ..interfaces import ApplyFailed, WorkerReport
 from ..listeners import ListeningSocket
 from ..sites import ServerCertificate, Snapshot
 from ._heartbeat import Heartbeat, activity_of
-from ._link import Link, adopt, packed
+from ._link import CallFailed, Link, LinkLost, adopt, packed
 from ._local import Setup
 from ._worker import LINK_DESCRIPTOR
 
-__all__ = ["CALL_LIMIT", "Child", "Request"]
+__all__ = ["CALL_LIMIT", "END_LIMIT", "START_LIMIT", "Child", "Request"]
 
 #: Seconds that a worker has to answer; one that is asked for longer is hung.
 CALL_LIMIT: Final = 10.0
+
+#: Seconds that a process has to start.
+START_LIMIT: Final = 30.0
+
+#: Seconds that a worker has to end after it was told to.
+END_LIMIT: Final = 3.0
 
 #: What a worker may know of the supervisor's environment: nothing that could be a secret.
 _ENVIRONMENT: Final = frozenset({"HOME", "LANG", "PATH", "TZ", "VIRTUAL_ENV", "LOCALDOMAIN", "RES_OPTIONS"})
@@ -198,6 +204,20 @@ class Child(ProcessProtocol):
         _log.error("Worker {pid} does not answer and is killed", pid=self.pid)
         self.kill()
         raise ApplyFailed("worker-unresponsive", f"worker {self.pid}", f"Worker {self.pid} did not answer in time.")
+
+    async def end(self) -> None:
+        """
+        Let it end, or end it.
+        """
+        self.farewell = True
+        try:
+            await self.ask("end", limit=END_LIMIT)
+        except (ApplyFailed, CallFailed, LinkLost):
+            self.kill()
+        overdue = self._reactor.callLater(END_LIMIT, self.kill)
+        await self.exited
+        if overdue.active():
+            overdue.cancel()
 
     def kill(self) -> None:
         """
