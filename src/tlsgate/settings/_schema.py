@@ -337,7 +337,7 @@ class TimeoutSettings(_Table):
     body: Seconds = 60.0
     """Without a byte of content in either direction."""
     connect: Seconds = 5.0
-    """For a connection to a server of an upstream."""
+    """For a connection to a server of an upstream, the resolution of its name included."""
     first_byte: Seconds = 300.0
     """Until the upstream begins to answer."""
     tunnel: Seconds = 3600.0
