@@ -91,10 +91,12 @@ class Gate:
         self._demo_path = demo_path
         self._inherited = dict(inherited or {})
         self._open_socket = open_socket or self._bind
+        self._binds = open_socket is None
         self._groups = UpstreamGroups(hub, counters)
         self._admission = Admission()
         self._open: dict[str, _Open] = {}
         self._closing: list[BindingListener] = []
+        self._leaving: list[BindingListener] = []
         self._challenges: tuple[Mapping[bytes, bytes], Mapping[str, ServerCertificate]] = ({}, {})
         self.plane = Plane(
             hub,
@@ -169,7 +171,7 @@ class Gate:
         As L{IDataPlane.drain}.
         """
         self.plane.draining = True
-        listeners = [*self._closing, *(served.listener for served in self._open.values())]
+        listeners = [*self._closing, *self._leaving, *(served.listener for served in self._open.values())]
         for listener in listeners:
             listener.stop_accepting()
         for listener in listeners:
@@ -310,6 +312,8 @@ class Gate:
         for name, served in old.items():
             if now.get(name) is not served:
                 self._end(served.listener, keep_socket=id(served.listener.listening) in kept)
+        if self._binds:
+            self.release()
         self._inherited = {
             address: listening for address, listening in self._inherited.items() if id(listening) not in kept
         }
@@ -348,10 +352,24 @@ class Gate:
 
     def _end(self, listener: BindingListener, *, keep_socket: bool) -> None:
         # The binding is gone; whoever is connected through it goes on until the end of the connection.
-        if keep_socket:
-            listener.stop_accepting()
-        else:
+        if not keep_socket:
+            listener.prepare_to_leave()
+            self._leaving.append(listener)
+            return
+        listener.stop_accepting()
+        self._keep_until_closed(listener)
+
+    def release(self) -> None:
+        """
+        Let go of the sockets that are not served any more.  Until whoever bound them has closed his own, clients come to
+        them; so it is he who says when.
+        """
+        leaving, self._leaving = self._leaving, []
+        for listener in leaving:
             listener.leave()
+            self._keep_until_closed(listener)
+
+    def _keep_until_closed(self, listener: BindingListener) -> None:
         self._closing = [closing for closing in self._closing if closing.connections]
         if listener.connections:
             self._closing.append(listener)
@@ -363,7 +381,7 @@ class Gate:
         for served in self._open.values():
             served.listener.close()
             served.listener.abort()
-        for listener in self._closing:
+        for listener in (*self._closing, *self._leaving):
             listener.abort()
         for listening in self._inherited.values():
             listening.close()

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from twisted.logger import capturedLogs
 
 from tlsgate.counters import Counters
 from tlsgate.listeners import BindingListener, ListeningSocket
@@ -77,6 +78,23 @@ def test_who_waits_is_let_in_before_the_socket_closes(loop: Any, listening: List
             assert loop.run(lambda client=client: client.recv(100)).startswith(b"hello")
         with pytest.raises(ConnectionRefusedError):
             connect(listening)
+
+
+@pytest.mark.parametrize("expected", [True, False])
+def test_a_socket_that_another_process_closes(
+    loop: Any, listening: ListeningSocket, serve: Any, expected: bool
+) -> None:
+    """Clients are taken until then; it is logged if nobody expected it."""
+    service, _ = serve()
+    if expected:
+        service.prepare_to_leave()
+    with connect(listening) as client, capturedLogs() as told:
+        assert loop.run(lambda: client.recv(100)).startswith(b"hello")
+        listening.socket.shutdown(socket.SHUT_RDWR)
+        loop.until(lambda: not service.accepting)
+        assert bool(told) is not expected
+        assert service.connections == 1
+        service.leave()
 
 
 def test_abort_closes_all(loop: Any, listening: ListeningSocket, serve: Any) -> None:

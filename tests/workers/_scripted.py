@@ -120,6 +120,7 @@ class Process:
             "drain",
             "end",
             "suspend",
+            "release",
             "connected",
             "server",
             "check",

@@ -35,6 +35,9 @@ def test_all_prepare_before_any_commits(plane: Plane) -> None:
     assert plane.serving == []
     plane.done(prepared.commit())
     assert plane.serving == [1, 1]
+    # Now that no socket is open that is not served, they need not take who comes to one.
+    for process in plane.reactor.running[:2]:
+        assert process.asked.index("commit") < process.asked.index("release")
     assert plane.supervisor.generation == 1
     assert plane.supervisor.ports()["http"] > 0
     assert [report.generation for report in plane.done(plane.supervisor.report())] == [1, 1]
@@ -149,6 +152,7 @@ def test_challenges_are_published_to_all(plane: Plane) -> None:
     assert [process.challenges for process in plane.reactor.running[:2]] == [
         ({b"a": b"b"}, {"x.test": certificate("x")})
     ] * 2
+    assert plane.supervisor.challenges() == {b"a": b"b"}
 
 
 def test_a_loop_over_several_workers_is_suspended_in_all(plane: Plane) -> None:

@@ -86,6 +86,7 @@ class Listener:
     Accepts on a hub and passes each connection on: non-blocking, close-on-exec, without Nagle's delay.
 
     @ivar accepting: has C{start} been called, and C{stop_accepting} not?  True also while it pauses.
+    @ivar leaving: may another process end the socket from now on?  Else that is worth a line in the log.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Listener:
         """
         self.listening = listening
         self.accepting = False
+        self.leaving = False
         self._hub = hub
         self._accept = listening.socket.accept
         self._accepted = accepted
@@ -205,7 +207,8 @@ class Listener:
             # Another process shut the socket down, or it is closed: it would be "ready" for ever.
             self._unwatch()
             self.accepting = False
-            self._speak("accepting on {endpoint} ended: {reason}", reason)
+            if not self.leaving:
+                self._speak("accepting on {endpoint} ended: {reason}", reason)
 
     def _rest(self) -> None:
         if self.accepting and self._pause is None:

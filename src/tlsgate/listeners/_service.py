@@ -140,6 +140,12 @@ class BindingListener:
             if arrival.protocol is None:
                 arrival.abort()
 
+    def prepare_to_leave(self) -> None:
+        """
+        Take clients until C{leave}, or until the process that bound the socket closes it.
+        """
+        self._listener.leaving = True
+
     def leave(self) -> None:
         """
         Let in who waits already, then take no more clients and close the socket; those connected stay.

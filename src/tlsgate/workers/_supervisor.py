@@ -263,6 +263,8 @@ class Supervisor:
             )
         self.generation = request.snapshot.generation
         self._sockets.keep_only(prepared.sockets)
+        for child in prepared.children:
+            child.link.note("release")
         self._sharing.keep_only(request.snapshot)
         self._appoint()
         # What was served may have been the reason.

@@ -71,6 +71,7 @@ class Worker:
                 "report": self._report,
                 "challenges": self._publish_challenges,
                 "suspend": self._suspend_redirects,
+                "release": lambda *_: self._serving().gate.release(),
                 "connected": lambda said, _: self._serving().gate.hear_connected(*said),
                 "server": lambda said, _: self._serving().gate.hear_server(*said),
                 "check": lambda checks, _: self._serving().gate.check_servers(checks),
