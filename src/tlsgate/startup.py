@@ -54,13 +54,12 @@ def first_settings(options: GateOptions, store: FileStore) -> Settings:
     """
     What is going to be served first: the current generation and what is pinned, or generation 1.
 
+    @param store: not open yet.
+
     @raise Problem: the generation cannot be read or is not valid.
     """
-    document = options.first_document()
-    if (options.state / "generations").exists():
-        current = store.current()
-        if current is not None:
-            document = dict(current.document)
+    current = store.current_outline()
+    document = options.first_document() if current is None else dict(current.document)
     return validate_document(options.pins.apply(document))
 
 

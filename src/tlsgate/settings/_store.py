@@ -133,6 +133,16 @@ class FileStore:
         """
         return self._read(self._number) if self._number else None
 
+    def current_outline(self) -> Generation | None:
+        """
+        The current generation without its certificates, whether or not the store is open; L{None} for none.
+
+        @raise Problem: C{storage-failed}: it cannot be read.
+        """
+        with self._failing(f"The state folder {self.folder} cannot be used"):
+            number = self._linked() if self._filesystem.stat(self._generations) is not None else 0
+        return self.outline(number) if number else None
+
     def commit(self, parent: int, generation: Generation) -> None:
         """
         As L{IStore.commit}.
