@@ -97,6 +97,18 @@ def test_a_new_table_is_told_by_what_is_not_default() -> None:
         assert summarise({"site": [site]}, new, {}, {}) == (f"Site a: {told}.",)
 
 
+def test_spelling_out_a_default_changes_nothing() -> None:
+    """
+    An entry that comes back with all its members, as the API showed it, is told by those that differ.
+    """
+    old = {"binding": [{"name": "https", "scheme": "https", "endpoint": "tcp:443"}]}
+    new = {"binding": [{**old["binding"][0], "public_port": 0, "proxy_protocol": [], "strict_sni": True}]}
+    assert summarise(old, new, {}, {}) == ("Binding https: strict_sni is now true.",)
+    site = {"name": "a", "hosts": ["a"], "upstream": "app", "redirect": {"mode": "all"}}
+    more = {**site, "redirect": {"mode": "all", "soak": 86400, "exempt": ["/x"]}}
+    assert summarise({"site": [site]}, {"site": [more]}, {}, {}) == ("Site a: redirect.exempt is now /x.",)
+
+
 def test_secrets_show_as_set() -> None:
     """
     A changed secret is told as a change, without either value.

@@ -74,7 +74,7 @@ def summarise(
     new_certificates: Mapping[str, StoredCertificate],
 ) -> tuple[str, ...]:
     """
-    A sentence for each change.
+    A sentence for each change; what only spells out a default is none.
     """
     sentences = []
     for change in certificate_changes(old_certificates, new_certificates):
@@ -82,7 +82,8 @@ def summarise(
         sentences.append(f"Certificate {change['name']} {verb}.")
     shown_old, shown_new = hide_secrets(old), hide_secrets(new)
     for operation in json_patch(old, new):
-        sentences.append(_sentence(operation, shown_old, shown_new))
+        if not _spells_default(operation):
+            sentences.append(_sentence(operation, shown_old, shown_new))
     return tuple(sentences)
 
 
@@ -102,7 +103,7 @@ def _sentence(operation: Operation, old: Document, new: Document) -> str:
     key = ".".join(rest)
     if verb == "remove":
         return f"{subject}: {key} set back to its default."
-    default = _defaults().get(steps[0], {}).get(key)
+    default = _default_of(steps)
     return f"{subject}: {_told(key, _at(new, operation['path']), default)}."
 
 
@@ -120,17 +121,42 @@ def _defaults() -> Mapping[str, Mapping[str, Any]]:
     return {kind: {name: member.get("default") for name, member in members.items()} for kind, members in kinds.items()}
 
 
+def _default_of(steps: list[str]) -> Any:
+    """
+    What a member of a named entry is when nothing is said; C{None} if it has no default.
+    """
+    found: Any = _defaults().get(steps[0]) if len(steps) > 2 else None
+    for step in steps[2:]:
+        found = found.get(step) if isinstance(found, dict) else None
+    return found
+
+
+def _spells_default(operation: Operation) -> bool:
+    """
+    Does it only write down what held before?
+    """
+    steps = _steps(operation["path"])
+    default = _default_of(steps)
+    return operation["op"] == "add" and default is not None and _is_alike(operation["value"], default)
+
+
+def _is_alike(left: Any, right: Any) -> bool:
+    """
+    Equal as settings: 60 says what 60.0 says.
+    """
+    return isinstance(left, bool) is isinstance(right, bool) and bool(left == right)
+
+
 def _told(key: str, value: Any, default: Any) -> str:
     """
     What a member is now; of a table, each of its own that is not its default.
     """
     if not isinstance(value, dict) or not isinstance(default, dict):
         return f"{key} is now {_spell(value)}"
-    # JSON's numbers have one kind: 60 says what 60.0 says.
     told = [
         f"{key}.{name} is now {_spell(member)}"
         for name, member in value.items()
-        if member != default.get(name) or isinstance(member, bool) is not isinstance(default.get(name), bool)
+        if not _is_alike(member, default.get(name))
     ]
     return ", ".join(told) or f"{key} is now its default"
 
