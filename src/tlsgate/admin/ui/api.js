@@ -92,6 +92,17 @@ export async function change(change, parameters = {}) {
 }
 
 /**
+ * The members of an entry that are to be other than they were, for a change of an existing object.
+ *
+ * @throws {Error} none is.
+ */
+export function changedMembers(before, wanted) {
+  const changed = Object.entries(wanted).filter(([key, value]) => JSON.stringify(before[key]) !== JSON.stringify(value));
+  if (!changed.length) throw new Error("Nothing has been changed yet.");
+  return Object.fromEntries(changed);
+}
+
+/**
  * Confirm a generation.  A connection from before the change proves nothing; the gate closes each such connection that
  * asks, so that after a few tries the browser makes a new one.
  */

@@ -2,7 +2,7 @@
  * Sites: which host names lead to which upstream.
  */
 
-import { get } from "../api.js";
+import { changedMembers, get } from "../api.js";
 import { element } from "../element.js";
 import { changeDialog } from "../widgets/change_dialog.js";
 import { button, checkbox, field, select, text, words } from "../widgets/form.js";
@@ -48,7 +48,7 @@ async function edit(old, upstreams, refresh) {
       plaintext_credentials: credentials.value, forwarded: forwarded.input.checked, tls_offload_fixes: fixes.input.checked,
     };
     return [old
-      ? { method: "PATCH", path: `/api/v1/sites/${encodeURIComponent(old.name)}`, json: entry, patch: true }
+      ? { method: "PATCH", path: `/api/v1/sites/${encodeURIComponent(old.name)}`, json: changedMembers(old, entry), patch: true }
       : { method: "POST", path: "/api/v1/sites", json: { name: name.value.trim(), ...entry } }];
   };
   const made = await changeDialog(old ? `Edit site ${old.name}` : "Add a site", element("div.stack",

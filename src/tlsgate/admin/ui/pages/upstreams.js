@@ -2,7 +2,7 @@
  * Upstreams: the servers behind the gate, and how they are.
  */
 
-import { get } from "../api.js";
+import { changedMembers, get } from "../api.js";
 import { element, replace } from "../element.js";
 import { changeDialog } from "../widgets/change_dialog.js";
 import { button, field, select, text, words } from "../widgets/form.js";
@@ -76,7 +76,7 @@ async function edit(old, refresh) {
       selection: selection.value, health: { ...(old?.health || {}), path: path.value.trim() }, ca_file: ca.value.trim(), server_name: serverName.value.trim(),
     };
     return [old
-      ? { method: "PATCH", path: `/api/v1/upstreams/${encodeURIComponent(old.name)}`, json: entry, patch: true }
+      ? { method: "PATCH", path: `/api/v1/upstreams/${encodeURIComponent(old.name)}`, json: changedMembers({ ...old, servers: old.servers.map((one) => ({ url: one.url, drain: one.drain })) }, entry), patch: true }
       : { method: "POST", path: "/api/v1/upstreams", json: { name: name.value.trim(), ...entry } }];
   };
   const made = await changeDialog(old ? `Edit upstream ${old.name}` : "Add an upstream", element("div.stack",
