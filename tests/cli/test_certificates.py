@@ -127,6 +127,17 @@ def test_import_pfx(run, pair, tmp_path) -> None:
     assert run("certificate import-pfx").status == 2
 
 
+def test_signed_by_the_local_ca(run) -> None:
+    """
+    With C{--local-ca} the gate's own CA signs, and the script of the change says so.
+    """
+    ran = run("certificate self-signed --name=dev --names=dev.test --local-ca --show-script")
+    assert ran.status == 0, ran.err
+    shown = run("certificate show dev --json").json
+    assert (shown["self_signed"], shown["issuer"]) == (False, "CN=tlsgate local CA")
+    assert "--local-ca" in ran.out + ran.err
+
+
 def test_self_signed_list_show_remove(run) -> None:
     """
     A certificate is made, listed, shown without its key, and removed.

@@ -272,16 +272,21 @@ def import_folder(session: Session, *, folder: Path, password: str | None, wish:
 @click.option("--names", multiple=True, required=True, metavar="NAME", help="A host name or address; repeatable.")
 @click.option("--days", type=click.IntRange(1, 3650), default=397, show_default=True)
 @click.option("--key-type", default="ec-p256", show_default=True, metavar="TYPE", help="ec-p256, rsa-2048, ...")
+@click.option(
+    "--local-ca", is_flag=True, help="Let the gate's own CA sign it, whose root GET /api/v1/local-ca.pem gives."
+)
 @changing
 @pass_session
 def make_self_signed(
-    session: Session, *, name: str, names: tuple[str, ...], days: int, key_type: str, wish: Wish
+    session: Session, *, name: str, names: tuple[str, ...], days: int, key_type: str, local_ca: bool, wish: Wish
 ) -> None:
     """
     Make a self-signed certificate, for tests.
     """
     chosen = name or "default"
     document = {"name": chosen, "names": split_names(names), "days": days, "key_type": key_type}
+    if local_ca:
+        document["issuer"] = "local-ca"
     answer = session.ask(
         lambda client: client.change("POST", "/api/v1/certificates/self-signed", document, wish.change())
     )

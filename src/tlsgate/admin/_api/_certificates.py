@@ -246,10 +246,12 @@ async def make_self_signed(call: Call) -> Answer:
 
     outcome = await make_change(call, edit)
     options = [f"--name={asked.name}", *(f"--names={name}" for name in asked.names)]
+    options += [f"--days={asked.days}", f"--key-type={asked.key_type}"]
+    options += ["--local-ca"] if asked.issuer == "local-ca" else []
     return changed(
         call,
         outcome,
-        ["certificate", "self-signed", *options, f"--days={asked.days}", f"--key-type={asked.key_type}"],
+        ["certificate", "self-signed", *options],
         document=asked.model_dump(mode="json"),
         status=201,
         fields={"Location": f"/api/v1/certificates/{asked.name}"},
