@@ -141,7 +141,7 @@ class Lab:
         """
         Wait for the end of an order, which must be in C{state}.
         """
-        await self.until(lambda: order.ended and order.id not in self.acme._running, timeout)
+        await self.until(lambda: order.ended and order.id not in self.acme._orders._running, timeout)
         said = [step.message for step in order.steps]
         assert order.state == state, f"{order.state}: {order.problem}\n{said}"
         return order

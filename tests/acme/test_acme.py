@@ -193,7 +193,7 @@ class ManualTests(AcmeTestCase):
         await lab.start()
         self.addCleanup(lambda: Deferred.fromCoroutine(lab.stop()))
         again = lab.acme.find(order.id)
-        await lab.until(lambda: again.id in lab.acme._holds)
+        await lab.until(lambda: again.id in lab.acme._orders._holds)
         assert again.tasks == tasks
         await lab.acme.proceed(again.id)
         await lab.end(again)

@@ -254,7 +254,9 @@ class InterruptedTests(FrontedTestCase):
         self.pebble.start_ca()
         await lab.start()
         again = lab.acme.find(order.id)
-        await lab.until(lambda: again.state == "on-hold" and again.url != order.url and again.id in lab.acme._holds)
+        await lab.until(
+            lambda: again.state == "on-hold" and again.url != order.url and again.id in lab.acme._orders._holds
+        )
         await lab.acme.proceed(again.id)
         await lab.end(again)
 
@@ -287,7 +289,7 @@ class InterruptedTests(FrontedTestCase):
         lab = await self.started()
         order = await lab.acme.order(asked("p.example.com"), author="t")
         await lab.end(order)
-        await lab.until(lambda: not lab.acme._running)
+        await lab.until(lambda: not lab.acme._orders._running)
         found = list((lab.folder / "acme").rglob("*"))
         assert {oct(path.stat().st_mode & 0o777) for path in found if path.is_file()} == {"0o600"}
         assert {oct(path.stat().st_mode & 0o777) for path in found if path.is_dir()} == {"0o700"}

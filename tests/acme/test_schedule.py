@@ -119,7 +119,7 @@ class ByItselfTests(AcmeTestCase):
         for failures in (1, 2):
             await self.look(lab)
             await self.renewed(lab, failures)
-            await lab.until(lambda: not lab.acme._running)
+            await lab.until(lambda: not lab.acme._orders._running)
             await self.look(lab)
             assert len(lab.acme.orders()) == 1 + failures
             lab.offset += 10 * 60

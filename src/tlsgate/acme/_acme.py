@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import attrs
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
-from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
@@ -30,7 +29,8 @@ from ._client import Clients, InThread
 from ._dns import server_of
 from ._fulfilment import Fulfilment, OrderTerms, Slots
 from ._issuance import Issuance
-from ._order import FINAL, Order, OrderFiles, OrderRequest, OrderState
+from ._order import Order, OrderFiles, OrderRequest
+from ._orders import Orders, Publish
 from ._preflight import Preflight
 from ._problems import OrderFailed, OrderProblem
 from ._renewal import Renewals
@@ -54,11 +54,6 @@ REASONS: Final[Mapping[str, int]] = {
     "superseded": 4,
     "cessationOfOperation": 5,
 }
-
-#: States in which an order is let finish: it changes what serves, or only has to be noted down.
-UNTOUCHABLE: Final = FINAL | {"installing", "revoking"}
-
-Publish = Callable[[str, Mapping[str, Any]], object]
 
 
 def make_acme(
@@ -118,7 +113,6 @@ class Acme:
     ) -> None:
         self._reactor = reactor
         self._changes = changes
-        self._publish = publish
         self._wall = wall
         self._pool = ThreadPool(0, THREADS, name="acme")
         # A CA that does not answer must not hold up the end of the process.
@@ -126,12 +120,16 @@ class Acme:
         self._pool.threadFactory = factory
         in_thread: InThread = partial(deferToThreadPool, reactor, self._pool)
         self._in_thread = in_thread
-        self._files = OrderFiles(folder / "orders")
-        self._orders: dict[str, Order] = {}
-        self._running: dict[str, Deferred[None]] = {}
-        self._cancelled: set[str] = set()
-        self._holds: dict[str, Deferred[None]] = {}
-        self._results = dict.fromkeys(sorted(FINAL), 0)
+        self._orders = Orders(
+            reactor=reactor,
+            files=OrderFiles(folder / "orders"),
+            in_thread=in_thread,
+            wall=wall,
+            publish=publish,
+            run=self._fulfil,
+            on_hold=self._on_hold,
+            renewal_failed=self._renewal_failed,
+        )
         self._accounts = Accounts(folder / "accounts")
         self._clients = Clients(self._accounts, reactor, in_thread, patience)
         self._budget = Budget(folder / "record.json", limits)
@@ -153,11 +151,11 @@ class Acme:
             settings=self._settings,
             changes=changes,
             clients=self._clients,
-            issuance=Issuance(reactor, in_thread, self._challenges, self._note, self._hold),
+            issuance=Issuance(reactor, in_thread, self._challenges, self._orders.note, self._orders.hold),
             preflight=self._preflight,
             budget=self._budget,
             slots=self._slots,
-            note=self._note,
+            note=self._orders.note,
         )
         self._schedule = Schedule(
             reactor=reactor,
@@ -167,7 +165,7 @@ class Acme:
             clients=self._clients,
             renewals=Renewals(folder / "renewals.json", random),
             renewable=self._renewable,
-            is_busy=self._is_busy,
+            is_busy=lambda name: bool(self._orders.running_for(name)),
             renew=self._renew_by_itself,
         )
 
@@ -181,6 +179,17 @@ class Acme:
         port: int = self._settings().http_01_port
         return port
 
+    # What orders need, which need them to tell what happened.
+
+    async def _fulfil(self, order: Order) -> None:
+        await self._fulfilment.run(order)
+
+    async def _on_hold(self, order: Order, proceed: Deferred[None]) -> None:
+        await self._fulfilment.on_hold(order, proceed)
+
+    async def _renewal_failed(self, name: str, problem: OrderProblem) -> None:
+        await self._schedule.failed(name, problem)
+
     # -- life
 
     async def start(self) -> None:
@@ -189,21 +198,14 @@ class Acme:
         """
         self._pool.start()
         await self._in_thread(self._budget.load)
-        for order in await self._in_thread(self._files.load):
-            self._orders[order.id] = order
-            if not order.ended:
-                self._launch(order)
+        await self._orders.load()
         await self._schedule.start()
 
     async def stop(self) -> None:
         """
         Leave running orders where they are, to be taken up again; one that changes what serves ends first.
         """
-        waiting = [*self._schedule.stop(), *self._running.values()]
-        for order_id, running in list(self._running.items()):
-            if self._orders[order_id].state not in UNTOUCHABLE:
-                running.cancel()
-        ended = DeferredList(waiting, consumeErrors=True)
+        ended = DeferredList([*self._schedule.stop(), *self._orders.stop()], consumeErrors=True)
         limit = self._reactor.callLater(STOP_TIMEOUT, ended.cancel)
         try:
             await ended
@@ -287,16 +289,13 @@ class Acme:
         """
         @raise Problem: C{not-found}.
         """
-        found = self._orders.get(order_id)
-        if found is None:
-            raise Problem("not-found", f"There is no order {order_id!r}.")
-        return found
+        return self._orders.find(order_id)
 
     def orders(self) -> list[Order]:
         """
         All orders that are remembered, newest first: those that run, and the history.
         """
-        return sorted(self._orders.values(), key=lambda order: order.created, reverse=True)
+        return self._orders.all()
 
     async def proceed(self, order_id: str) -> Order:
         """
@@ -304,12 +303,7 @@ class Acme:
 
         @raise Problem: C{not-found}; C{in-use}: the order does not wait for that.
         """
-        order = self.find(order_id)
-        hold = self._holds.pop(order_id, None)
-        if hold is None or order.state != "on-hold":
-            raise Problem("in-use", f"The order does not wait for a person; it is {order.state}.")
-        hold.callback(None)
-        return order
+        return self._orders.proceed(order_id)
 
     async def cancel(self, order_id: str) -> Order:
         """
@@ -317,13 +311,7 @@ class Acme:
 
         @raise Problem: C{not-found}; C{in-use}: it has ended, or its certificate is being put in force.
         """
-        order = self.find(order_id)
-        running = self._running.get(order_id)
-        if running is None or order.state in UNTOUCHABLE:
-            raise Problem("in-use", f"The order cannot be cancelled any more; it is {order.state}.")
-        self._cancelled.add(order_id)
-        running.cancel()
-        return order
+        return self._orders.cancel(order_id)
 
     async def roll_over(self) -> Account:
         """
@@ -361,7 +349,7 @@ class Acme:
         """
         Orders that ended, since the start: C{valid}, C{invalid}, C{cancelled}.
         """
-        return dict(self._results)
+        return self._orders.results()
 
     def failures(self) -> Mapping[str, int]:
         """
@@ -393,22 +381,12 @@ class Acme:
             raise Problem("not-found", f"There is no certificate named {name!r}.")
         return self._checked(repeated(name, stored))
 
-    def _busy_with(self, name: str) -> str:
-        """
-        The order that runs for a certificate; empty for none.
-        """
-        orders = (self._orders[running] for running in self._running)
-        return next((order.id for order in orders if order.request.name == name and not order.ended), "")
-
-    def _is_busy(self, name: str) -> bool:
-        return bool(self._busy_with(name))
-
     async def _renew_by_itself(self, name: str, rehearse: bool) -> Order:
         staged = rehearse and bool(self._fulfilment.staging())
         return await self._begin(attrs.evolve(self._again(name), staging_first=staged), "gate")
 
     async def _begin(self, request: OrderRequest, author: str) -> Order:
-        other = self._busy_with(request.name)
+        other = self._orders.running_for(request.name)
         if other:
             raise Problem(
                 "in-use", f"An order for the certificate {request.name!r} runs already: {other}.", order=other
@@ -420,74 +398,5 @@ class Acme:
             await self._challenges.release_port("look")
             request = request if reachable else attrs.evolve(request, manual=True)
         order = Order.new(request, author=author, directory=self._settings().directory, now=self._wall())
-        self._orders[order.id] = order
-        self._running[order.id] = Deferred()  # Holds the certificate's name while the file is written.
-        try:
-            await self._in_thread(self._files.save, order.id, order.to_file())
-        except OSError as error:
-            del self._orders[order.id], self._running[order.id]
-            raise Problem("storage-failed", f"The order cannot be saved: {error.strerror}.") from error
-        self._launch(order)
+        await self._orders.begin(order)
         return order
-
-    def _launch(self, order: Order) -> None:
-        running: Deferred[None] = Deferred.fromCoroutine(self._run(order))
-        if not order.ended:
-            self._running[order.id] = running
-            running.addBoth(self._ended, order)
-
-    def _ended(self, result: object, order: Order) -> None:
-        self._running.pop(order.id, None)
-        self._holds.pop(order.id, None)
-        self._cancelled.discard(order.id)
-
-    # -- running
-
-    async def _run(self, order: Order) -> None:
-        try:
-            # In a turn of its own, so that whoever began it sees it as it began.
-            await deferLater(self._reactor, 0, lambda: None)
-            await self._fulfilment.run(order)
-        except CancelledError:
-            if order.id not in self._cancelled:
-                return  # The gate stops; the order is taken up when it starts again.
-            order.problem = OrderProblem.of("cancelled")
-            await self._note(order, "cancelled", "Somebody cancelled the order.")
-        except OrderFailed as failed:
-            await self._failed(order, failed.problem)
-        except Exception as error:  # the edge of an order: whatever it is, the order ends and says so
-            self._log.failure("order {order} broke", order=order.id)
-            await self._failed(order, OrderProblem.of("internal", said=type(error).__name__))
-
-    async def _failed(self, order: Order, problem: OrderProblem) -> None:
-        order.problem = problem
-        said = f" ({problem.said})" if problem.said else ""
-        self._log.warn(
-            "order {order} for certificate {name} failed: {detail}{said}",
-            order=order.id,
-            name=order.request.name,
-            detail=problem.sentence,
-            said=said,
-        )
-        if order.request.renewal:
-            await self._schedule.failed(order.request.name, problem)
-        await self._note(order, "invalid", problem.sentence)
-
-    async def _note(self, order: Order, state: OrderState, message: str) -> None:
-        """
-        Something happened to an order: keep it, and tell.
-        """
-        order.note(state, message, self._wall())
-        if order.ended:
-            self._results[state] += 1
-            order.key = b""
-        try:
-            await self._in_thread(self._files.save, order.id, order.to_file())
-        except OSError as error:
-            self._log.error("order {order} cannot be saved: {reason}", order=order.id, reason=error.strerror)
-        self._publish("order", order.as_json())
-
-    async def _hold(self, order: Order) -> None:
-        proceed: Deferred[None] = Deferred()
-        self._holds[order.id] = proceed
-        await self._fulfilment.on_hold(order, proceed)
