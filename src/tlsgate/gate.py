@@ -272,7 +272,7 @@ class Gate:
         """
         The groups and pools of a snapshot.
 
-        @raise ValueError: TLS material of one cannot be read.
+        @raise ApplyFailed: TLS material of one cannot be used.
         """
         upstreams = [
             attrs.evolve(upstream, servers=tuple(self._reachable(server) for server in upstream.servers))
@@ -406,12 +406,7 @@ class _Prepared:
     async def build(self) -> None:
         gate = self._gate
         snapshot = self.snapshot
-        try:
-            self.upstreams = gate.plan_upstreams(snapshot)
-        except ValueError as error:
-            raise ApplyFailed(
-                "invalid-settings", "upstream", f"An upstream's TLS material cannot be used: {error}"
-            ) from None
+        self.upstreams = gate.plan_upstreams(snapshot)
         for binding in snapshot.bindings:
             if binding.scheme is Scheme.HTTPS:
                 self.selectors[binding.name] = selector = gate.selector_for(binding, snapshot)

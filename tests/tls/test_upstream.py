@@ -65,6 +65,16 @@ def test_shows_its_own_certificate(handshake, origin, certificate) -> None:
     assert shaken.server.get_peer_certificate(as_cryptography=True) is not None
 
 
+def test_a_pair_that_openssl_does_not_take(certificate) -> None:
+    """
+    A client certificate whose key is too weak, or that has another's key, is told when the context is made.
+    """
+    weak, one, other = certificate("weak", kind="rsa-1024"), certificate("one"), certificate("other", kind="rsa-2048")
+    for pair, reason in ((weak.key + weak.chain, "too small"), (other.key + one.chain, "no certificate assigned")):
+        with pytest.raises(ValueError, match=reason):
+            client_context(client_certificate=pair)
+
+
 @pytest.mark.parametrize("wrong", [{"ca_pem": b"nonsense"}, {"client_certificate": b"nonsense"}])
 def test_unreadable_material(wrong) -> None:
     """

@@ -11,6 +11,7 @@ import pytest
 from _upstream_bench import Borrower, UpstreamBench, server
 
 from tlsgate.errors import NoUpstream
+from tlsgate.interfaces import ApplyFailed
 from tlsgate.sites import Limits, Selection, Server, Timeouts, Upstream
 from tlsgate.upstream import UpstreamGroups
 
@@ -22,6 +23,21 @@ def app(*paths: str, **settings: object) -> Upstream:
     An upstream of servers on UNIX sockets.
     """
     return Upstream(name="app", servers=tuple(server(path) for path in paths), **settings)  # type: ignore[arg-type]
+
+
+def test_material_that_cannot_be_used_names_its_upstream(bench: UpstreamBench) -> None:
+    """
+    A plan fails with the upstream that is to blame, and nothing changes.
+    """
+    groups = UpstreamGroups(bench.hub, bench.counters)
+    groups.apply(groups.plan([app(bench.path)], Timeouts(), Limits()))
+    secure = Server(url="https://127.0.0.1:1", scheme="https", host="127.0.0.1", port=1)
+    wrong = Upstream(name="wrong", servers=(secure,), client_certificate=b"nonsense")
+    with pytest.raises(ApplyFailed) as failed:
+        groups.plan([app(bench.path), wrong], Timeouts(), Limits())
+    assert (failed.value.code, failed.value.subject) == ("invalid-settings", "upstream wrong")
+    assert [group.settings.name for group in groups] == ["app"]
+    groups.close()
 
 
 def test_what_stays_is_not_touched(bench: UpstreamBench) -> None:
@@ -88,14 +104,3 @@ def test_picking(bench: UpstreamBench, tmp_path: Path) -> None:
     with pytest.raises(NoUpstream):
         group.pick(b"")
     assert [each.settings.name for each in groups] == ["app"]
-
-
-def test_material_that_cannot_be_read(bench: UpstreamBench) -> None:
-    """
-    Fails the plan, and nothing changes.
-    """
-    groups = UpstreamGroups(bench.hub, bench.counters)
-    https = Server(url="https://a", scheme="https", host="a", port=443)
-    with pytest.raises(ValueError, match=r"."):
-        groups.plan([Upstream(name="app", servers=(https,), ca_pem=b"nonsense")], Timeouts(), Limits())
-    assert list(groups) == []

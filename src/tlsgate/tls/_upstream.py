@@ -14,7 +14,7 @@ from service_identity import CertificateError, VerificationError
 from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
 
 from ..errors import UpstreamRefused
-from ._context import CIPHERS
+from ._context import CIPHERS, reason_of
 from ._names import is_address, normalise
 
 __all__ = ["client_connection", "client_context", "verify_upstream"]
@@ -30,7 +30,7 @@ def client_context(
     @param ca_pem: trust anchors; empty for the system's.
     @param client_certificate: a key, its certificate and chain, PEM in any order; empty for none.
 
-    @raise ValueError: one of them cannot be read.
+    @raise ValueError: one of them cannot be read, or OpenSSL does not take it.
     """
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
@@ -46,11 +46,15 @@ def client_context(
         context.set_default_verify_paths()
     if client_certificate:
         leaf, *chain = x509.load_pem_x509_certificates(client_certificate)
-        context.use_certificate(leaf)
-        for issuer in chain:
-            context.add_extra_chain_cert(issuer)
         key = load_pem_private_key(client_certificate, None)
-        context.use_privatekey(key)  # type: ignore[arg-type]  # any private key that a certificate can hold
+        try:
+            context.use_certificate(leaf)
+            for issuer in chain:
+                context.add_extra_chain_cert(issuer)
+            context.use_privatekey(key)  # type: ignore[arg-type]  # any private key that a certificate can hold
+            context.check_privatekey()
+        except SSL.Error as error:
+            raise ValueError(reason_of(error)) from error
     return context
 
 

@@ -15,6 +15,7 @@ import attrs
 from ..counters import Counters
 from ..errors import NoUpstream
 from ..http1 import ReaderLimits
+from ..interfaces import ApplyFailed
 from ..sites import Limits, Selection, Timeouts, Upstream
 from ._health import HealthWatch
 from ._key import PoolKey
@@ -194,7 +195,7 @@ class UpstreamGroups:
         """
         Build what is missing for these upstreams; nothing changes yet.
 
-        @raise ValueError: TLS material of one cannot be read.
+        @raise ApplyFailed: TLS material of one cannot be used.
         """
         reader_limits = ReaderLimits(
             fields=limits.fields,
@@ -208,9 +209,16 @@ class UpstreamGroups:
             own: list[ServerPool] = []
             for server in upstream.servers:
                 key = upstream.name, PoolKey.of(upstream, server)
-                pool = self._pools.get(key) or ServerPool(
-                    self._hub, upstream, server, timeouts=timeouts, limits=reader_limits, counters=self._counters
-                )
+                try:
+                    pool = self._pools.get(key) or ServerPool(
+                        self._hub, upstream, server, timeouts=timeouts, limits=reader_limits, counters=self._counters
+                    )
+                except ValueError as error:
+                    raise ApplyFailed(
+                        "invalid-settings",
+                        f"upstream {upstream.name}",
+                        f"The TLS material of upstream {upstream.name} cannot be used: {error}.",
+                    ) from error
                 plan.pools[key] = pool
                 own.append(pool)
             plan.groups.append((upstream, own))
