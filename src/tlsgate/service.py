@@ -54,6 +54,7 @@ from .startup import (
     one_line,
     say,
 )
+from .transport import count_steadily
 from .watching import Watching, make_watching
 from .workers import (
     LocalPlane,
@@ -437,4 +438,5 @@ def make_service(options: GateOptions, log: ApplicationLog, owner: tuple[int, in
     """
     from twisted.internet import reactor
 
+    count_steadily(reactor)
     return GateService(options, reactor, log, owner)

@@ -7,6 +7,7 @@ L{Connecting} makes the sockets of outgoing connections.  Read L{_interfaces} fo
 a byte travels.
 """
 
+from ._clock import count_steadily
 from ._connecting import Connecting
 from ._deadlines import Deadlines
 from ._hub import ERROR, HANGUP, PEER_ENDED, READ, WRITE, EpollHub, ReactorHub, make_hub
@@ -40,6 +41,7 @@ __all__ = [
     "StreamTransport",
     "Subject",
     "TLSTransport",
+    "count_steadily",
     "encode_proxy_header",
     "make_hub",
     "parse_proxy_header",

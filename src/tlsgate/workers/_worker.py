@@ -31,6 +31,7 @@ from zope.interface import provider
 from ..interfaces import ApplyFailed, IPreparedSnapshot, WorkerReport
 from ..listeners import ListeningSocket
 from ..sites import ServerCertificate
+from ..transport import count_steadily
 from ._limits import forbid_core_dumps, raise_descriptor_limit
 from ._link import Link, adopt
 from ._local import LocalPlane, Setup
@@ -212,6 +213,7 @@ def run(reactor: Any) -> None:
     forbid_core_dumps()
     raise_descriptor_limit()
     _end_with(os.dup(LINK_DESCRIPTOR))
+    count_steadily(reactor)
     worker = Worker(reactor)
     worker.begin_logging()
     end = socket.socket(fileno=LINK_DESCRIPTOR)
