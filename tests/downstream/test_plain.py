@@ -16,7 +16,7 @@ from twisted.internet.testing import StringTransportWithDisconnection
 
 from tlsgate.counters import Counters
 from tlsgate.downstream import AccessLog, ChannelSource, Plane, Routes
-from tlsgate.policy import Explanation, explain_request, loop_findings
+from tlsgate.policy import Explanation, PlainHTTPReport, explain_request, loop_findings
 from tlsgate.sites import (
     Credentials,
     Limits,
@@ -249,6 +249,46 @@ def test_trusted_peer_is_believed() -> None:
     assert stage.ask(b"X-Forwarded-Proto: https", b"Authorization: x", peer="10.0.0.9")[0] == PASSED
     assert stage.report() == []
     assert stage.ask(b"X-Forwarded-Proto: http", peer="10.0.0.9")[0] == 308
+
+
+#: A morning at a build server: who, how, what, and with which further fields.
+MORNING: list[tuple[str, bytes, bytes, tuple[bytes, ...]]] = [
+    ("10.1.0.1", b"GET", b"/overview.html", BROWSER),
+    ("10.1.0.2", b"GET", b"/app/rest/builds", (b"User-Agent: curl/8.5.0", b"Accept: */*")),
+    ("10.1.0.3", b"POST", b"/app/agents/v1/register", (b"User-Agent: TeamCity Agent 2026.1",)),
+    ("10.1.0.4", b"GET", b"/app/rest/server", (b"User-Agent: Java/21.0.4",)),
+    ("10.1.0.5", b"GET", b"/repo.git/info/refs?service=git-upload-pack", (b"User-Agent: git/2.47.3",)),
+    ("10.1.0.6", b"GET", b"/v2/", (b"User-Agent: docker/28.1 go/go1.23 git-commit/1 os/linux",)),
+    ("10.1.0.7", b"GET", b"/api/x", (b"User-Agent: Go-http-client/1.1", b"X-Api-Key: sesame")),
+]
+
+
+def test_a_replayed_log_names_the_right_clients() -> None:
+    """
+    Of a mixed log that two workers share, the merged report names who breaks and who has followed, to whichever worker.
+    """
+    workers = [Stage(site(), salt=b"one gate"), Stage(site(), salt=b"one gate")]
+    for number, (peer, method, target, fields) in enumerate(MORNING * 2):
+        content = b"x" if method == b"POST" else b""
+        assert workers[number % 2].ask(*fields, method=method, target=target, peer=peer, content=content)[0] == 308
+    for number, (peer, _, _, fields) in enumerate(MORNING):
+        if peer in ("10.1.0.1", "10.1.0.5"):
+            workers[number % 2].ask(*fields, peer=peer, secure=True)
+    merged = PlainHTTPReport()
+    for worker in workers:
+        merged.merge(worker.plane.plain_http())
+    found = {row["address"]: (row["user_agent"], row["verdict"], row["count"]) for row in merged.shown()}
+    assert found == {
+        "10.1.0.1": ("firefox", "follows", 2),
+        "10.1.0.2": ("curl", "would-break", 2),
+        "10.1.0.3": ("teamcity-agent", "would-break", 2),
+        "10.1.0.4": ("java", "would-break", 2),
+        "10.1.0.5": ("git", "follows", 2),
+        "10.1.0.6": ("docker", "would-break", 2),
+        "10.1.0.7": ("go", "would-break", 2),
+    }
+    (credentials,) = [row for row in merged.shown() if row["credentials"]]
+    assert (credentials["address"], credentials["credentials"]) == ("10.1.0.7", 2)
 
 
 FIELDS = st.lists(
