@@ -39,7 +39,8 @@ export async function auditPage() {
 function logTable(records) {
   return table("Audit log", ["When", "Who", "Request", "Result"], records.map((one) => [
     element("span.when", moment(one.time)), [one.author === "-" ? "unknown" : one.author, element("div.small.muted", one.peer === "unix" ? "on this machine" : one.peer)],
-    [element("code", `${one.method} ${one.path}`), one.reason ? element("div.small.muted", one.reason) : null],
+    [element("code", `${one.method} ${one.path}`), one.reason ? element("div.small.muted", one.reason) : null,
+      one.force?.length ? element("div.small", `Forced for ${one.force.join(", ")}`) : null],
     one.code ? [badge("bad", String(one.status)), " ", element("code", one.code), element("div.small", one.detail)]
       : [badge("good", String(one.status)), one.generation ? [" generation ", element("a", { href: "#/history" }, String(one.generation))] : null],
   ]));
