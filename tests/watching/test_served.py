@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, maybeDeferred
 
+from tlsgate.changes import target_of
 from tlsgate.sites import Binding, Scheme, ServerCertificate, Snapshot
 from tlsgate.watching import ServedWatch
-from tlsgate.watching._handshake import Seen, look, target_of
+from tlsgate.watching._handshake import Seen, look
 
 NOW = 1_800_000_000.0
 DAY = 86400.0

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from ipaddress import ip_address
@@ -19,7 +18,7 @@ from typing import Any, Final
 from zope.interface import Interface, implementer
 
 from ..problems import Problem
-from ..settings import parse_endpoint
+from ._client import Target, connect, target_of, unverified_context
 from ._coverage import redirects
 from ._paths import Path
 
@@ -29,7 +28,6 @@ TIMEOUT: Final = 5.0
 LONGEST_HEAD: Final = 64 * 1024
 STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9]) ")
 LOCATION: Final = re.compile(rb"\r\nlocation: *http://([^/?#\r]*)", re.IGNORECASE)
-LOOPBACK: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, never bound
 
 SENTENCES: Final[dict[str, str]] = {
     "tcp": "no connection can be made to it",
@@ -106,37 +104,29 @@ class Probe:
                 )
 
     async def _walk(self, path: Path, *, any_certificate: bool) -> str:
-        address = parse_endpoint(path.binding.endpoint)
-        port = self._ports().get(path.binding.name, 0)
-        if address.kind == "unix":
-            target: tuple[str, int] | str = address.path
-        elif address.kind == "systemd" or not port:
-            # Where systemd bound it is not known here; a binding without a port does not listen yet.
+        target = target_of(path.binding.endpoint, self._ports().get(path.binding.name, 0))
+        if target is None:
             return ""
-        else:
-            host = "::1" if address.kind == "tcp6" and not address.interface else address.interface
-            target = (LOOPBACK.get(host, host), port)
         step: str = await self._in_thread(walk, path, target, self._timeout, any_certificate)
         return step
 
 
-def walk(path: Path, target: tuple[str, int] | str, timeout: float, any_certificate: bool) -> str:
+def walk(path: Path, target: Target, timeout: float, any_certificate: bool) -> str:
     """
     Walk a path, blocking.
 
-    @param target: address and port, or the path of a UNIX socket.
     @param timeout: of each step, seconds.
     @param any_certificate: take whichever certificate answers.
 
     @return: the step that failed; empty if none did.
     """
     try:
-        connection = _connect(target, timeout)
+        connection = connect(target, timeout)
     except OSError:
         return "tcp"
     with connection:
         try:
-            secured = _context().wrap_socket(connection, server_hostname=path.server_name or None)
+            secured = unverified_context().wrap_socket(connection, server_hostname=path.server_name or None)
         except (OSError, ValueError):
             return "handshake"
         with secured:
@@ -144,30 +134,6 @@ def walk(path: Path, target: tuple[str, int] | str, timeout: float, any_certific
             if not any_certificate and hashlib.sha256(leaf).hexdigest() not in path.fingerprints:
                 return "certificate"
             return _request(secured, path) if path.through else ""
-
-
-def _connect(target: tuple[str, int] | str, timeout: float) -> socket.socket:
-    if isinstance(target, tuple):
-        return socket.create_connection(target, timeout)
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        connection.settimeout(timeout)
-        connection.connect(target)
-    except OSError:
-        connection.close()
-        raise
-    return connection
-
-
-def _context() -> ssl.SSLContext:
-    """
-    No verification: whether the certificate is the one that was meant is asked by fingerprint, whether it is trusted
-    by L{_guard}.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _request(secured: ssl.SSLSocket, path: Path) -> str:

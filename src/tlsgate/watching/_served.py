@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from ..certificates import EXPIRING, timestamp
+from ..changes import Target, target_of
 from ..problems import Finding, Severity
 from ..sites import Binding, Scheme, ServerCertificate, Snapshot
 from ..tls import CertificateSelector, is_address
-from ._handshake import Seen, Target, look, target_of
+from ._handshake import Seen, look
 
 if TYPE_CHECKING:
     from ..changes import Changes
