@@ -100,6 +100,32 @@ class ByItselfTests(AcmeTestCase):
         assert len(asked_for) == 2
         assert replaced == ["", asked_for[0].removeprefix("/ari/")]
 
+    async def test_profile(self) -> None:
+        """
+        An order names the profile that the settings or the request want, and a renewal the one that the certificate was
+        made with; a CA that does not know it is understood.
+        """
+        front = Front(self.pebble)
+        self.addCleanup(front.stop)
+        profiles: list[str] = []
+
+        def spoil(method: str, path: str, content: bytes) -> Any:
+            if path.startswith("/order-plz"):
+                profiles.append(_payload(content).get("profile", ""))
+                return problem("invalidProfile", 400, "no such profile") if profiles[-1] == "unknown" else None
+            return None
+
+        front.spoil = spoil
+        lab = await self.started(directory=front.directory, profile="shortlived")
+        await lab.end(await lab.acme.order(asked("p.example.com"), author="t"))
+        await lab.end(await lab.acme.order(asked("q.example.com", name="other", profile="classic"), author="t"))
+        await lab.end(await lab.acme.renew("other", author="t"))
+        order = await lab.acme.order(asked("r.example.com", name="third", profile="unknown"), author="t")
+        await lab.end(order, state="invalid")
+        assert profiles == ["shortlived", "classic", "classic", "unknown"]
+        assert order.problem is not None
+        assert order.problem.code == "invalidProfile"
+
     async def test_failing(self) -> None:
         """
         A renewal that fails touches nothing, is told, waits longer each time over a restart, and is rehearsed at the
