@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tlsgate.changes._summary import json_patch, shown_patch, summarise
+from tlsgate.settings import StoredCertificate
+from tlsgate.sites import ServerCertificate
 
 NAMES = st.sampled_from(["a", "b", "c/d", "~e"])
 SCALARS = st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from(["", "x"])
@@ -117,3 +119,23 @@ def test_secrets_show_as_set() -> None:
     new = {"alerts": {"webhook_secret": "new secret"}}
     assert shown_patch(old, new) == [{"op": "replace", "path": "/alerts/webhook_secret", "value": {"set": True}}]
     assert summarise(old, new, {}, {}) == ("Alerts: webhook_secret is now another secret.",)
+
+
+def test_many_certificates_are_one_sentence() -> None:
+    """
+    A folder of thousands does not make thousands of sentences; a few are named one by one.
+    """
+
+    def held(count: int, key: str = "") -> dict[str, StoredCertificate]:
+        made = ServerCertificate(
+            name="", chain=b"", key=b"", names=(), not_before=0, not_after=0, key_type="", fingerprint=key
+        )
+        one = StoredCertificate(certificate=made, source="files", added_at=0)
+        return {f"s{number:04}": one for number in range(count)}
+
+    assert summarise({}, {}, {}, held(2)) == ("Certificate s0000 added.", "Certificate s0001 added.")
+    assert summarise({}, {}, {}, held(3000)) == ("Certificates s0000, s0001, s0002 and 2997 others added.",)
+    assert summarise({}, {}, held(3001), held(3000, "new")) == (
+        "Certificates s0000, s0001, s0002 and 2997 others replaced.",
+        "Certificate s3000 removed.",
+    )

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from ..settings import Document, StoredCertificate, hide_secrets, json_schema
 
 __all__ = ["certificate_changes", "json_patch", "shown_patch", "summarise"]
 
 Operation = dict[str, Any]
+
+# Above so many certificates with the same fate, so many are named.
+MANY: Final = 20
+LISTED: Final = 3
 
 
 def json_patch(old: Any, new: Any, pointer: str = "") -> Iterator[Operation]:
@@ -74,17 +78,29 @@ def summarise(
     new_certificates: Mapping[str, StoredCertificate],
 ) -> tuple[str, ...]:
     """
-    A sentence for each change; what only spells out a default is none.
+    A sentence for each change, or one for many certificates; what only spells out a default is none.
     """
-    sentences = []
-    for change in certificate_changes(old_certificates, new_certificates):
-        verb = "added" if change["from"] is None else "removed" if change["to"] is None else "replaced"
-        sentences.append(f"Certificate {change['name']} {verb}.")
+    sentences = [*_of_certificates(certificate_changes(old_certificates, new_certificates))]
     shown_old, shown_new = hide_secrets(old), hide_secrets(new)
     for operation in json_patch(old, new):
         if not _spells_default(operation):
             sentences.append(_sentence(operation, shown_old, shown_new))
     return tuple(sentences)
+
+
+def _of_certificates(changes: list[dict[str, str | None]]) -> Iterator[str]:
+    """
+    A sentence for each; of many that have the same fate, one that names the first.
+    """
+    fates: dict[str, list[str]] = {}
+    for change in changes:
+        verb = "added" if change["from"] is None else "removed" if change["to"] is None else "replaced"
+        fates.setdefault(verb, []).append(str(change["name"]))
+    for verb, names in fates.items():
+        if len(names) > MANY:
+            yield f"Certificates {', '.join(names[:LISTED])} and {len(names) - LISTED} others {verb}."
+        else:
+            yield from (f"Certificate {name} {verb}." for name in names)
 
 
 def _sentence(operation: Operation, old: Document, new: Document) -> str:
