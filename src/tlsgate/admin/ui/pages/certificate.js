@@ -64,7 +64,7 @@ function replacement(certificate, path, refresh) {
 }
 
 async function remove(certificate, path) {
-  const words = certificate.used_by.length ? `It is used by ${certificate.used_by.join(", ")}.` : "Nothing uses it.";
+  const words = certificate.used_by.length ? `It is used by ${certificate.used_by.join(", ")}.` : "Clients that ask for its names get a binding’s default certificate instead.";
   const made = await changeDialog(`Remove certificate ${certificate.name}?`, element("p", `${words} Its key is removed too; you can get both back from the history for a while.`), {
     plan: () => [{ method: "DELETE", path }], action: "Remove", kind: "danger", what: `Certificate ${certificate.name} removed.`,
   });

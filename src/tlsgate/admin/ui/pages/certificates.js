@@ -41,7 +41,7 @@ function certificateTable(certificates) {
     element("a", { href: `#/certificates/${encodeURIComponent(one.name)}` }, one.name),
     one.names.slice(0, 3).join(", ") + (one.names.length > 3 ? ` and ${one.names.length - 3} more` : ""),
     one.self_signed ? "self-signed" : commonName(one.issuer), stateBadge(one), life(one),
-    one.used_by.join(", ") || "–", sourceOf(one),
+    one.used_by.join(", ") || "its own names", sourceOf(one),
   ]));
 }
 

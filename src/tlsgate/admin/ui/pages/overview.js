@@ -104,7 +104,7 @@ function siteTable(sites) {
 function upstreamTable(upstreams) {
   if (!upstreams.length) return empty("No upstreams yet. Start with the server that has no HTTPS of its own.", element("a.button.primary", { href: "#/upstreams" }, "Add an upstream"));
   return table("Upstreams", ["Server", "Upstream", "Health"], upstreams.flatMap((one) => one.servers.map((server) => [
-    server.url === "demo:" ? "demo application" : server.url, one.name, healthBadge(server.state),
+    server.url === "demo:" ? "Demo application" : server.url, one.name, healthBadge(server.state),
   ])));
 }
 

@@ -42,21 +42,23 @@ function upstreamCard(one, refresh) {
     element("p.muted", one.servers.length > 1 ? `${chosen} gets the next request. ` : null,
       one.health.path ? `Health check: ${one.health.path} every ${one.health.interval} s.` : "No health check; a server that fails is left out for a while."),
     table(`Servers of ${one.name}`, ["Server", "Health", ""], one.servers.map((server) => [
-      server.url === "demo:" ? "demo: (built-in demo application)" : server.url, healthBadge(server.state),
+      nameOf(server), healthBadge(server.state),
       server.drain
         ? button("Resume…", { kind: "small", permission: PERMISSION, "aria-label": `Resume ${server.url}`, onclick: () => drain(one, server, "resume", refresh) })
         : button("Drain…", { kind: "small", permission: PERMISSION, "aria-label": `Drain ${server.url}`, onclick: () => drain(one, server, "drain", refresh) }),
     ])));
 }
 
+const nameOf = (server) => (server.url === "demo:" ? "Demo application" : server.url);
+
 async function drain(one, server, verb, refresh) {
   const plan = () => [{ method: "POST", path: `/api/v1/upstreams/${encodeURIComponent(one.name)}/${verb}`, json: { server: server.url } }];
   const last = verb === "drain" && one.servers.filter((other) => !other.drain).length === 1;
   const draining = verb === "drain";
-  const made = await changeDialog(draining ? `Drain ${server.url}?` : `Resume ${server.url}?`, element("div.stack",
-    element("p", draining ? "Running requests finish; new ones go to the other servers." : "The server gets new requests again."),
+  const made = await changeDialog(`${draining ? "Drain" : "Resume"} ${nameOf(server)}?`, element("div.stack",
+    element("p", last ? "Running requests finish." : draining ? "Running requests finish; new ones go to the other servers." : "The server gets new requests again."),
     last ? notice("warning", "This is the last server of this upstream.", "Visitors will get the answer 503 until one is resumed.") : null),
-  { plan, action: draining ? "Drain" : "Resume", kind: last ? "danger" : "primary", what: draining ? `${server.url} is draining.` : `${server.url} gets requests again.` });
+  { plan, action: draining ? "Drain" : "Resume", kind: last ? "danger" : "primary", what: draining ? `${nameOf(server)} is draining.` : `${nameOf(server)} gets requests again.` });
   if (made) refresh();
 }
 

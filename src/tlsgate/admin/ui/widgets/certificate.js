@@ -48,7 +48,7 @@ export function certificateFacts(certificate, { brief = false } = {}) {
     ["Valid", [day(certificate.not_before), " – ", day(certificate.not_after), " (", ago(certificate.not_after), ")"]],
     ["Key", keyName(certificate.key_type)],
     ["Source", sourceOf(certificate)],
-    brief ? null : ["Used by", certificate.used_by.length ? certificate.used_by.join(", ") : "nothing yet"],
+    brief ? null : ["Used by", certificate.used_by.length ? certificate.used_by.join(", ") : "its own names, on every https binding"],
     brief ? null : ["SHA-256", element("code", certificate.fingerprint)],
   );
 }
