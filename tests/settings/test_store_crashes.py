@@ -207,6 +207,54 @@ def test_killed_at_every_change(tmp_path: Path, parent: int, after_it: bool) -> 
     assert found == {parent, parent + 1}
 
 
+def test_killed_where_files_hold_many_certificates(tmp_path: Path) -> None:
+    """
+    The same where a few files hold hundreds of certificates, of which one change writes one anew and shares the others.
+    """
+    others = {f"c{number}": stored(f"c{number}", 0) for number in range(300)}
+
+    def many(number: int) -> Generation:
+        return attrs.evolve(generation(number), certificates={**others, "default": stored("default", number)})
+
+    def killed_at(at: int) -> Failing:
+        folder = tmp_path / "state"
+        shutil.copytree(template.folder, folder, symlinks=True)
+        folder.chmod(0o700)
+        disk = Failing(at, Killed(), ever_after=True, after_it=False)
+        store = FileStore(folder, disk)
+        try:
+            store.open()
+            store.current()
+            store.commit(1, many(2))
+            tidy(store)
+        except Killed:
+            pass
+        store.close()
+        return disk
+
+    template = FileStore(tmp_path / "template")
+    template.open()
+    template.commit(0, many(1))
+    template.close()
+    total = killed_at(1 << 30).count
+    # Nearly all files are shared, and one such change is like the next.
+    assert total > 100
+    shutil.rmtree(tmp_path / "state")
+    found = []
+    for at in sorted({*range(1, total, 20), total - 1, total}):
+        killed_at(at)
+        after = FileStore(tmp_path / "state")
+        after.open()
+        current = after.current()
+        after.close()
+        assert current is not None
+        assert current == many(current.number)
+        found.append(current.number)
+        shutil.rmtree(tmp_path / "state")
+    assert found == sorted(found)
+    assert set(found) == {1, 2}
+
+
 @pytest.mark.parametrize("ever_after", [False, True])
 @pytest.mark.parametrize("after_it", [False, True])
 def test_an_error_at_every_change(tmp_path: Path, ever_after: bool, after_it: bool) -> None:
