@@ -146,6 +146,26 @@ def test_certificate_life(gate, make_pair) -> None:
     assert gate.call("POST", "/api/v1/certificates", b"x", content_type="text/plain").code == "unsupported-media-type"
 
 
+def test_removal_says_what_needs_a_certificate(gate, make_pair) -> None:
+    """
+    A binding's default is in use, whatever is forced; the last one that keeps a redirecting or HSTS site reachable goes
+    only if it is forced by its name.
+    """
+    refused = gate.call("DELETE", "/api/v1/certificates/default?force=default&force=https")
+    assert (refused.status, refused.code, refused.json["used_by"]) == (409, "in-use", ["https"])
+    assert "give that binding another default certificate first" in refused.json["detail"]
+    certificate, key = make_pair("shop.test")
+    gate.form("PUT", "/api/v1/certificates/shop", {"certificate": certificate, "key": key})
+    assert gate.call("PATCH", "/api/v1/sites/default", {"hosts": ["shop.test"]}).status == 200
+    for path, insist in (("redirect", {"mode": "all"}), ("hsts", {"enabled": True})):
+        assert gate.call("PUT", f"/api/v1/sites/default/{path}", insist).status == 200
+        kept = gate.call("DELETE", "/api/v1/certificates/shop?force=default-site")
+        assert (kept.status, kept.code) == (409, "would-lock-out")
+        assert "force=shop" in kept.json["detail"]
+    assert gate.call("DELETE", "/api/v1/certificates/shop?dry_run=true&force=shop").status == 200
+    assert gate.call("DELETE", "/api/v1/certificates/shop?force=shop").status == 200
+
+
 def test_self_signed(gate) -> None:
     """
     A self-signed certificate is made here.
