@@ -65,17 +65,30 @@ def test_bindings_wizard(shared_gate, open_page, size) -> None:
     assert shared_gate.call("GET", f"/api/v1/certificates/{kept}").json["names"] == ["second.test"]
 
 
-def test_bindings_discard_and_script(shared_gate, open_page) -> None:
+def test_bindings_discard_and_script(shared_gate, open_page, tmp_path) -> None:
     """
-    The script of a plan can be read before it is applied, and the plan be dropped.
+    A certificate can be brought with the binding; the script of a plan can be read before it is applied, and the plan
+    be dropped.
     """
+    pair = make_pair(tmp_path / "pair", "brought.test")
     screen = open_page(shared_gate).sign_in().go("/bindings", "Bindings")
     screen.page.get_by_role("button", name="Edit https", exact=True).click()
+    source = screen.dialog.get_by_label("Default certificate")
+    source.select_option(label="Let’s Encrypt")  # noqa: RUF001 - as the page spells it
+    screen.dialog.get_by_role("link", name="Request from").wait_for()
+    source.select_option(label="Upload certificate and key, or a PFX")
+    screen.dialog.get_by_label("Certificate: choose a file").set_input_files([pair.certificate, pair.key])
+    screen.dialog.get_by_text("Certificate and key match: brought.test").wait_for()
+    screen.dialog.get_by_label("Certificate name").fill("brought")
+    screen.judge("bindings-upload")
     screen.dialog.get_by_label("Public port").fill("443")
     screen.button("Update the list", inside=screen.dialog).click()
     screen.button("Show script").click()
     screen.dialog.get_by_text("curl").first.wait_for()
-    assert '"public_port": 443' in screen.dialog.inner_text()
+    script = screen.dialog.inner_text()
+    assert '"public_port": 443' in script
+    assert '"default_certificate": "brought"' in script
+    assert "-F key=@key.pem" in script
     screen.button("Close", inside=screen.dialog).click()
     screen.button("Discard").click()
     assert screen.page.get_by_text("nothing has changed yet").count() == 0
@@ -181,18 +194,18 @@ def test_sites_and_upstreams(gate, open_page) -> None:
     assert gate.call("GET", "/api/v1/sites/wiki").status == 200
 
 
-def test_drain_and_resume(gate, open_page) -> None:
+def test_drain_and_resume(shared_gate, open_page) -> None:
     """
     A server is drained and resumed; that it is the last one is said before.
     """
-    screen = open_page(gate, "phone").sign_in().go("/upstreams", "Upstreams")
+    screen = open_page(shared_gate, "phone").sign_in().go("/upstreams", "Upstreams")
     for verb, state, words in (("Drain", "drain", "is draining."), ("Resume", "up", "gets requests again.")):
         screen.page.get_by_role("button", name=f"{verb} demo:").click()
         assert screen.dialog.get_by_text("This is the last server").count() == (verb == "Drain")
         screen.judge(f"upstream-{verb.lower()}")
         screen.button(verb, inside=screen.dialog).click()
         screen.sees(words)
-        [upstream] = gate.call("GET", "/api/v1/upstreams").json["upstreams"]
+        [upstream] = shared_gate.call("GET", "/api/v1/upstreams").json["upstreams"]
         assert [server["state"] for server in upstream["servers"]] == [state]
 
 
@@ -219,6 +232,35 @@ def test_tokens(shared_gate, open_page) -> None:
     screen.button("Revoke", inside=screen.dialog).click()
     screen.sees("Token deploy revoked.")
     assert shared_gate.call("GET", "/api/v1/status", token=token).code == "token-invalid"
+
+
+def test_history_and_audit(shared_gate, open_page) -> None:
+    """
+    What a change changed, in words and exactly; two generations compared; what was refused, and why.
+    """
+    assert shared_gate.call("PUT", "/api/v1/sites/default/hsts", {"enabled": True, "max_age": 300}).status == 200
+    newest = shared_gate.call("GET", "/api/v1/generations").json["generations"][0]["number"]
+    assert shared_gate.call("DELETE", "/api/v1/upstreams/app").code == "in-use"
+    screen = open_page(shared_gate).sign_in().go("/history", "History")
+    screen.button(f"What generation {newest} changed").click()
+    screen.dialog.get_by_text("hsts.enabled is now true").wait_for()
+    screen.dialog.get_by_text("In the settings document").click()
+    screen.dialog.get_by_text("/site/0/hsts").first.wait_for()
+    screen.judge("history-changes")
+    screen.button("Close", inside=screen.dialog).click()
+    screen.page.get_by_label("From", exact=True).select_option("1")
+    screen.page.get_by_label("To", exact=True).select_option("1")
+    screen.button("Compare").click()
+    screen.dialog.get_by_text("They are the same.").wait_for()
+    screen.button("Close", inside=screen.dialog).click()
+
+    screen.go("/audit", "Audit log")
+    screen.page.get_by_label("Error code").fill("in-use")
+    screen.button("Filter").click()
+    rows = screen.card("Records").get_by_role("row")
+    rows.get_by_text("/api/v1/sites/default/hsts").wait_for(state="detached")
+    assert rows.filter(has_text="DELETE /api/v1/upstreams/app").count() == 1
+    screen.judge("audit-filtered")
 
 
 def test_nothing_there_yet(empty_gate, open_page) -> None:

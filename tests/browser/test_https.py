@@ -166,14 +166,13 @@ def test_lock_out_guard(shared_gate, open_page) -> None:
     assert shared_gate.call("DELETE", "/api/v1/sites/wiki").status == 200
 
 
-@pytest.mark.parametrize("size", ["desktop", "phone"])
-def test_report_and_explanation(gate, open_page, size) -> None:
+def test_report_and_explanation(gate, open_page) -> None:
     """
     Who would break shows beside the redirect while they come, and a made-up request says which rule decides it.
     """
     assert gate.call("PUT", "/api/v1/sites/default/redirect", {"mode": "report"}).status == 200
     assert gate.request("POST", "/hook", secure=False, fields={"User-Agent": "agent/1.0"}, content=b"{}").status == 200
-    screen = open_page(gate, size).sign_in().go("/https", "HTTPS settings")
+    screen = open_page(gate).sign_in().go("/https", "HTTPS settings")
     screen.sees("This client would break:")
     assert gate.request("PUT", "/x", secure=False, fields={"User-Agent": "robot/2.0"}, content=b"{}").status == 200
     screen.sees("These 2 clients would break:")

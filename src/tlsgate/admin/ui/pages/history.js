@@ -24,7 +24,7 @@ export async function historyPage({ refresh }) {
     pageHead("History", "Every change makes a generation. Look at it, compare it, go back to it."),
     permissionNotice(PERMISSION),
     element("section.card", { "aria-label": "Generations" }, table("Generations", ["#", "Change", "Who", "When", "State", ""], generations.map((one) => [
-      [element("span.in-cards", "Generation "), String(one.number)],
+      element("span.nowrap", element("span.in-cards", "Generation "), String(one.number)),
       [one.summary.length ? one.summary.map((line) => element("div", line)) : "No change", one.reason ? element("div.small.muted", `Reason: ${one.reason}`) : null],
       one.author, [ago(one.time), element("div.small.muted.nowrap", moment(one.time))],
       badge(...(STATES[one.state] || ["", one.state])),
