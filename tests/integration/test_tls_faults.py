@@ -260,3 +260,37 @@ def test_handshakes_that_are_given_up(gate: GateProcess) -> None:
             if number % 20 == 0:
                 other.sendall(GET)
                 assert message(other)[0].startswith(b"HTTP/1.1 200")
+
+
+#: What no DNS name looks like, or only almost.
+ODD_NAMES = [
+    b"a" * 255,
+    b"LOCALHOST",
+    b"localhost.",
+    b".localhost",
+    b"local..host",
+    b"*",
+    b"127.0.0.1",
+    b"[::1]",
+    b"local host",
+    b"\xff\xfe",
+    "höst".encode(),
+    b"../../etc/passwd",
+    b"a\nb",
+]
+
+
+def test_odd_server_names(gate: GateProcess) -> None:
+    """
+    Get the default certificate, and an answer: only a strict binding refuses names.
+    """
+    for name in ODD_NAMES:
+        with connect(gate.https) as sock:
+            sock.setblocking(True)
+            client = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), sock)
+            client.set_connect_state()
+            client.set_tlsext_host_name(name)
+            client.do_handshake()
+            client.sendall(GET)
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 "), name
+            client.shutdown()
