@@ -8,11 +8,11 @@ import subprocess
 
 import attrs
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509 import ocsp
 from OpenSSL import SSL
 
-from tlsgate.tls import ACME_TLS, CertificateRefused, challenge_context, server_context
+from tlsgate.tls import ACME_TLS, CertificateRefused, challenge_context, check_taken, server_context
 
 # OpenSSL 4 sends nothing that it cannot parse.
 STAPLE = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER).public_bytes(Encoding.DER)
@@ -156,3 +156,25 @@ def test_without_memory_files(certificate, handshake, client, monkeypatch) -> No
     monkeypatch.delattr("os.memfd_create")
     shaken = handshake(serve(certificate("e", issuers=1)), client()).run()
     assert len(shaken.client.get_peer_cert_chain(as_cryptography=True)) == 2
+
+
+def test_what_openssl_takes_is_known_before_it_serves(certificate) -> None:
+    """
+    The check says the same of each of many, of every kind of key and after a refusal.
+    """
+
+    def check(one) -> None:
+        check_taken(one, load_pem_private_key(one.key, None))
+
+    good = [certificate("ec", issuers=1), certificate("rsa", kind="rsa-2048"), certificate("again")]
+    for one in good:
+        check(one)
+    for broken in (
+        attrs.evolve(good[0], chain=b""),
+        attrs.evolve(good[0], chain=good[0].chain[:400]),
+        attrs.evolve(good[0], key=certificate("other", kind="rsa-3072").key),
+    ):
+        with pytest.raises(CertificateRefused, match="OpenSSL does not take ec: "):
+            check(broken)
+        for one in good:
+            check(one)
