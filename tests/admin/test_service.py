@@ -6,6 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tlsgate.admin._attempts import ALLOWED, FailedAttempts
+
 UPLOAD = "/app/https/settings/uploadCertificate"
 FRESH = settings(
     deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -139,6 +141,42 @@ def test_guessing_is_slow_for_the_guesser_only(gate) -> None:
     assert gate.call("GET", "/api/v1/status", peer="192.0.2.2", token=token).status == 200
     gate.clock.advance(61)
     assert gate.call("GET", "/api/v1/status", peer="192.0.2.1", token=token).status == 200
+
+
+def test_a_guesser_owns_a_whole_network(gate) -> None:
+    """
+    An IPv6 host may take any address of its /64: guesses from all of these count together, those of another do not.
+    """
+    attempts = FailedAttempts(lambda: 0.0)
+    for number in range(ALLOWED):
+        attempts.failed(f"2001:db8::{number:x}")
+    assert attempts.wait("2001:db8::ffff") > 0
+    assert attempts.wait("2001:db8:0:1::1") == 0
+    assert attempts.wait("::ffff:192.0.2.1") == 0
+
+
+@pytest.mark.parametrize("name", ["token", "Access_Token", "api_key"])
+def test_tokens_do_not_belong_into_queries(gate, name) -> None:
+    """
+    A token in the query is refused in words of its own, even where it is right, and is not repeated.
+    """
+    secret = gate.token("admin")
+    reply = gate.call("GET", f"/api/v1/status?{name}={secret}", token=secret, peer="127.0.0.1")
+    assert (reply.status, reply.code) == (400, "parameter-invalid")
+    assert "Authorization" in reply.json["detail"]
+    assert secret.encode() not in reply.body
+
+
+def test_a_key_is_its_senders(gate) -> None:
+    """
+    Two who choose the same Idempotency-Key do not see each other's answers.
+    """
+    fields = {"Idempotency-Key": "1"}
+    one, other = gate.token("admin"), gate.token("admin")
+    for secret, size in ((one, 1), (other, 2)):
+        more = {"token": secret, "peer": "127.0.0.1", "fields": fields}
+        reply = gate.call("PATCH", "/api/v1/sites/default", {"max_body": size}, **more)
+        assert (reply.status, reply.json["site"]["max_body"]) == (200, size)
 
 
 @pytest.mark.parametrize("host", ["evil.test", "localhost.evil.test", "127.0.0.1@evil.test", "", "[::2]", "a b"])
