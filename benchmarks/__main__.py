@@ -40,10 +40,17 @@ def parse(arguments: list[str]) -> tuple[str, Options]:
     return name, Options(**chosen)
 
 
+def _ended(*_: object) -> None:
+    """
+    Ended from outside, it still ends the proxies that it started and removes its files; C{timeout} says it twice.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(143)
+
+
 def main(arguments: list[str]) -> int:
     name, options = parse(arguments)
-    # Ended from outside, it still ends the proxies that it started.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _ended)
     if name == "readme":
         print(write_readme(options.output, Path(__file__).parents[1]))
     for each in NAMES if name == "all" else () if name == "readme" else (name,):
