@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from _clients import connect_tls
 from _gate import GateProcess
 from _origin import Origin
@@ -49,18 +50,21 @@ class WallClock:
         new.rename(self._file)
 
 
-def test_a_clock_that_is_set(start_gate: Callable[..., GateProcess], origin: Origin, tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_clock_that_is_set(
+    start_gate: Callable[..., GateProcess], origin: Origin, tmp_path: Path, workers: int
+) -> None:
     """
     A year forward, nobody is closed for being a year late and no worker is held for hung; a day back, timeouts run on.
     """
     clock = WallClock(tmp_path)
-    initial = "[timeouts]\nidle = 3\n"
-    gate = start_gate(origin.url, workers=1, initial=initial, environment=clock.environment)
+    initial = "[timeouts]\nidle = 2\n"
+    gate = start_gate(origin.url, workers=workers, initial=initial, environment=clock.environment)
     with connect_tls(gate.https) as kept:
         for jump, year in ((366 * DAY, time.gmtime().tm_year + 1), (-DAY, time.gmtime(time.time() - DAY).tm_year)):
             clock.set(jump)
             # Long enough for every clock in the gate to notice.
-            time.sleep(1.5)
+            time.sleep(1.2)
             kept.sendall(GET)
             assert message(kept)[0].startswith(b"HTTP/1.1 200 ")
             # The wall clock is believed where it is asked for.
