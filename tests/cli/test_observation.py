@@ -2,6 +2,13 @@
 What is served, why, and who still uses plain HTTP.
 """
 
+import json
+
+import pytest
+from click.shell_completion import BashComplete
+
+from tlsgate.cli import command
+
 
 def test_status_for_people(run) -> None:
     """
@@ -51,6 +58,57 @@ def test_redirect(run) -> None:
     ran = run("redirect explain --json --browser http://gate.test/a?b=c")
     assert (ran.json["redirected"], ran.json["location"]) == (True, "https://gate.test:8443/a?b=c")
     assert run("redirect explain --header nonsense http://gate.test/").status == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "incomplete", "offered"),
+    [
+        ([], "cert", ["certificate"]),
+        (["certificate"], "import-", ["import-pfx", "import-folder"]),
+        (["configure"], "--hsts-m", ["--hsts-max-age"]),
+        (["configure", "--redirect"], "b", ["browsers"]),
+        (["site", "set", "--hsts-enabled"], "", ["true", "false"]),
+        (["token", "create", "--permission"], "v", ["view_settings"]),
+    ],
+)
+def test_what_is_offered(words, incomplete, offered) -> None:
+    """
+    Commands, options and the words that settings may be are completed, by what a shell asks.
+    """
+    found = BashComplete(command, {}, "tlsgate", "_TLSGATE_COMPLETE").get_completions(words, incomplete)
+    assert sorted(item.value for item in found) == sorted(offered)
+
+
+def test_audit(gate, run) -> None:
+    """
+    Who did what is a table for people, and records for scripts.
+    """
+    assert run("configure --max-body=-1").status == 1
+    ran = run("audit --limit 5")
+    assert (ran.status, "PATCH /api/v1/sites/default" in ran.out, "[invalid-settings]" in ran.out) == (0, True, True)
+    assert run("audit --code pinned").out == "There is nothing.\n"
+    [record] = run("audit --json --code invalid-settings").json["records"]
+    assert record["status"] == 422
+    assert run("audit --since yesterday").status == 1
+
+
+def test_events(gate, run) -> None:
+    """
+    Events that are wanted are printed, a line each, until there are enough.
+    """
+    for size in (1, 2):
+        assert run(f"configure --max-body={size}").status == 0
+    lines = run("events --after 0 --kind generation --count 2 --json").out.splitlines()
+    assert [json.loads(line)["data"]["number"] for line in lines] == [2, 3]
+    assert run("events --after 1 --count 1").out.startswith("2 generation {")
+
+
+def test_one_error_is_told_once(run) -> None:
+    """
+    A refusal says what is wrong once, and with several errors each of them.
+    """
+    assert run("configure --redirect=sometimes").err.count("must be") == 1
+    assert run("configure --redirect=sometimes --max-body=-1").err.count("\n  /site/0/") == 2
 
 
 def test_completion(run) -> None:

@@ -57,7 +57,9 @@ class Refusal(click.ClickException):
             document = getattr(problem, "document", None)
             emit_json(document or {"code": problem.code, "status": problem.status, "detail": problem.detail})
         lines = [f"tlsgate: {problem.detail} [{problem.code}]"]
-        lines += [f"  {error.pointer or '/'}: {error.message}" for error in problem.errors]
+        # Where only one value is wrong, the detail has said all of it.
+        if len(problem.errors) != 1 or problem.errors[0].message.rstrip(".") not in problem.detail:
+            lines += [f"  {error.pointer or '/'}: {error.message}" for error in problem.errors]
         lines += findings_lines([finding.as_json() for finding in problem.findings])
         if problem.code in HINTS:
             lines.append(HINTS[problem.code])

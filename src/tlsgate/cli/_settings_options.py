@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from ._commands import Command
 
@@ -89,6 +90,13 @@ def _read_list(schema: Mapping[str, Any], texts: tuple[str, ...]) -> Any:
     return [{"url": item} if tables and isinstance(item, str) else item for item in found]
 
 
+def _offered(schema: Mapping[str, Any], incomplete: str) -> list[CompletionItem]:
+    words = [str(choice) for choice in schema.get("enum", ())]
+    if schema.get("type") == "boolean":
+        words = ["true", "false"]
+    return [CompletionItem(word) for word in words if word.startswith(incomplete)]
+
+
 class SettingOption(click.Option):
     """
     An option that stands for one setting.
@@ -113,6 +121,12 @@ class SettingOption(click.Option):
             **more,
         )
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """
+        What a shell offers: the words that the setting may be.
+        """
+        return _offered(self._schema, incomplete)
+
     def _keep(self, context: click.Context, parameter: click.Parameter, value: Any) -> None:
         if value is None or value == ():
             return
@@ -130,9 +144,13 @@ class TableOption(click.Option):
     @ivar main: the setting that a plain word is for, as C{mode} in C{--redirect=all}; empty for none.
     """
 
-    def __init__(self, path: Path, main: str, description: str) -> None:
+    def __init__(self, path: Path, main: str, schema: Mapping[str, Any], description: str) -> None:
+        """
+        @param schema: of C{main}.
+        """
         self.path = path
         self.main = main
+        self._schema = schema
         super().__init__(
             ["--" + "-".join(path).replace("_", "-"), "_".join(("table", *path))],
             metavar="MODE" if main else "null",
@@ -141,6 +159,12 @@ class TableOption(click.Option):
             expose_value=False,
             callback=self._keep,
         )
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """
+        What a shell offers.
+        """
+        return _offered(self._schema, incomplete)
 
     def _keep(self, context: click.Context, parameter: click.Parameter, value: Any) -> None:
         if value is None:
@@ -178,7 +202,7 @@ class SettingsCommand(Command):
         if self._made is None:
             schema, definitions = _schema_of(self.model)
             self._made = [
-                TableOption(path, self.plain_words.get(path, ""), leaf.get("description", ""))
+                self._table(path, leaf, definitions)
                 if is_table
                 else SettingOption(path, leaf, ["--" + "-".join(path).replace("_", "-"), *self.spellings.get(path, ())])
                 for path, leaf, is_table in _members(schema, definitions)
@@ -186,6 +210,11 @@ class SettingsCommand(Command):
             ]
         own = super().get_params(ctx)
         return [*own[:-1], *self._made, own[-1]]
+
+    def _table(self, path: Path, leaf: Mapping[str, Any], definitions: Mapping[str, Any]) -> TableOption:
+        main = self.plain_words.get(path, "")
+        members = definitions[leaf["$ref"].removeprefix("#/$defs/")]["properties"]
+        return TableOption(path, main, members.get(main, {}), leaf.get("description", ""))
 
 
 def chosen_settings(context: click.Context) -> dict[str, Any]:
