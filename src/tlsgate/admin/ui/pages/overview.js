@@ -62,7 +62,8 @@ function remedy({ code, certificate }) {
 }
 
 function whatToDo(status) {
-  const all = [...status.certificates.flatMap((one) => one.findings.map((finding) => ({ ...finding, certificate: one.name }))), ...status.findings];
+  const soonest = [...status.certificates].sort((a, b) => a.days_left - b.days_left);
+  const all = [...soonest.flatMap((one) => one.findings.map((finding) => ({ ...finding, certificate: one.name }))), ...status.findings];
   const seen = new Set();
   const findings = all.filter((one) => !seen.has(one.code + one.message) && seen.add(one.code + one.message));
   for (const one of status.certificates) {
