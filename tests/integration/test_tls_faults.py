@@ -39,7 +39,7 @@ def gate(module_origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """
     A gate with little patience.
     """
-    initial = "[timeouts]\nhandshake = 1\nhead = 1\n"
+    initial = "[timeouts]\nhandshake = 3\nhead = 3\n"
     running = GateProcess(tmp_path_factory.mktemp("gate"), module_origin.url, initial=initial).start()
     yield running
     running.stop(timeout=10)
@@ -140,7 +140,7 @@ def test_a_client_hello_that_stops_anywhere(gate: GateProcess) -> None:
         clients.append(client)
     used = cpu_seconds(gate.process.pid)
     for cut, client in zip(cuts, clients, strict=True):
-        assert until_closed(client, 5) is not None, cut
+        assert until_closed(client, 15) is not None, cut
         client.close()
     assert cpu_seconds(gate.process.pid) - used < 0.5
 
@@ -173,7 +173,7 @@ def test_what_is_no_handshake(gate: GateProcess) -> None:
         with contextlib.suppress(OSError):
             client.sendall(sent)
     for client, sent in zip(clients, NO_HANDSHAKE, strict=True):
-        client.settimeout(5)
+        client.settimeout(15)
         answer = b""
         with contextlib.suppress(ConnectionResetError):
             answer = exactly(client, 10_000)
