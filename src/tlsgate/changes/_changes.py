@@ -197,7 +197,7 @@ class Changes:
             document = self.document
             draft = Draft(attrs.evolve(self.current, document=document))
             edit(draft)
-            for name in draft.certificates:
+            for name in draft.certificates.keys() - self.current.certificates.keys():
                 check_certificate_name(name)
             self._planner.pins.check(document, draft.document)
             wanted = Wanted(

@@ -63,7 +63,8 @@ def certificate_changes(
     Which certificates came, went or changed: C{name}, C{from} and C{to}, fingerprints or C{None}.
     """
     changes: list[dict[str, str | None]] = []
-    for name in sorted({*old, *new}):
+    # Of thousands most are the same object, which is frozen.
+    for name in sorted(name for name in {*old, *new} if old.get(name) is not new.get(name)):
         before = old[name].certificate.fingerprint if name in old else None
         after = new[name].certificate.fingerprint if name in new else None
         if before != after:
