@@ -179,6 +179,31 @@ def test_documents(run: Callable[..., Any], gate: GateProcess, tmp_path: Path) -
     assert run("apply", document)["generation"] == before
 
 
+def test_what_happened(run: Callable[..., Any], gate: GateProcess) -> None:
+    """
+    A change is in the history, compared with what was before, in the audit log and among the events; a refusal is in
+    the audit log with its code.
+    """
+    before = run("status")["generation"]
+    number = run("configure --max-body=1234 --reason=counted")["generation"]
+    assert run(f"generation show {number}")["reason"] == "counted"
+    [step] = run(f"generation diff {before} --with {number}")["patch"]
+    assert (step["path"].rpartition("/")[2], step["value"]) == ("max_body", 1234)
+    assert tlsgate("--state", gate.state, "configure", "--max-body=-1").returncode == 1
+    refused, done = run("audit --limit 2")["records"]
+    assert (refused["status"], refused["code"]) == (422, "invalid-settings")
+    assert (done["generation"], done["reason"]) == (number, "counted")
+    ran = tlsgate(
+        "--state", gate.state, "--json", "events", "--after", 0, "--kind", "generation", "--count", number - 1
+    )
+    events = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [event["data"]["number"] for event in events] == list(range(2, number + 1)), ran.stderr
+    pem = tlsgate("--state", gate.state, "certificate", "show", "default", "--pem").stdout
+    assert pem.startswith("-----BEGIN CERTIFICATE-----")
+    assert "PRIVATE" not in pem
+    run("configure --max-body=null")
+
+
 def test_tokens(run: Callable[..., Any], gate: GateProcess) -> None:
     """
     A token is made, works, and is revoked.
