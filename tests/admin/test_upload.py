@@ -218,3 +218,22 @@ def test_nothing_secret_is_told(gate, make_pair) -> None:
         assert b"PRIVATE" not in reply.body
         assert b"hunter2hunter2" not in reply.body
     assert middle not in (gate.state / "audit.log").read_bytes()
+
+
+def test_a_limited_token_touches_nothing_of_others(gate, make_pair) -> None:
+    """
+    A token for one host neither takes the name of another host's certificate nor removes it.
+    """
+    token = gate.token("change_https_settings", hosts=["mine.test"])
+    more = {"token": token, "peer": "127.0.0.1"}
+    names = ("certificate", "key")
+    theirs, mine = (dict(zip(names, make_pair(name), strict=True)) for name in ("theirs.test", "mine.test"))
+    assert gate.form("PUT", "/api/v1/certificates/shop", theirs).status == 201
+    for reply in (
+        gate.form("PUT", "/api/v1/certificates/shop", mine, **more),
+        gate.call("DELETE", "/api/v1/certificates/shop", **more),
+        gate.form("PUT", "/api/v1/certificates/new", theirs, **more),
+    ):
+        assert (reply.status, reply.code) == (403, "permission-missing")
+    assert gate.call("GET", "/api/v1/certificates/shop").json["names"] == ["theirs.test"]
+    assert gate.form("PUT", "/api/v1/certificates/own", mine, **more).status == 201
