@@ -16,6 +16,8 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
+from .listeners import listen_privately
+
 __all__ = ["DemoResource", "listen_with_demo"]
 
 _PAGE = """<!DOCTYPE html>
@@ -69,9 +71,4 @@ def listen_with_demo(reactor: Any, path: Path) -> IListeningPort:
     path.unlink(missing_ok=True)
     site = Site(DemoResource())  # type: ignore[no-untyped-call]  # Twisted has no types here
     site.log = lambda request: None  # type: ignore[method-assign]  # the gate's access log has it
-    mask = os.umask(0o177)
-    try:
-        port: IListeningPort = reactor.listenUNIX(str(path), site, mode=0o600, wantPID=False)
-    finally:
-        os.umask(mask)
-    return port
+    return listen_privately(reactor, path, site)

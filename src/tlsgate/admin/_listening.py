@@ -4,7 +4,6 @@ Where the admin API listens: TLS on the endpoint of the option, and the UNIX soc
 
 from __future__ import annotations
 
-import os
 import socket
 import stat
 from pathlib import Path
@@ -14,6 +13,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
+from ..listeners import listen_privately
 from ._admin_tls import AdminTLS
 from ._web import AdminSite
 
@@ -44,13 +44,7 @@ def listen_on_socket(reactor: Any, state: Path, site: AdminSite) -> IListeningPo
     """
     path = state / ADMIN_SOCKET
     _remove_stale(path)
-    # Nobody may connect between bind and chmod: the folder is 0700, and the mask closes what is left.
-    mask = os.umask(0o177)
-    try:
-        port: IListeningPort = reactor.listenUNIX(str(path), site, mode=0o600, wantPID=False)
-    finally:
-        os.umask(mask)
-    return port
+    return listen_privately(reactor, path, site)
 
 
 def _remove_stale(path: Path) -> None:
