@@ -32,11 +32,15 @@ def unverified() -> ssl.SSLContext:
     return context
 
 
-def connect(port: int, timeout: float = 10.0) -> socket.socket:
+def connect(port: int, timeout: float = 10.0, *, address: str = "") -> socket.socket:
     """
     A plain connection.
+
+    @param address: of the client; any of 127.0.0.0/8.
     """
-    return socket.create_connection(("127.0.0.1", port), timeout=timeout)
+    return socket.create_connection(
+        ("127.0.0.1", port), timeout=timeout, source_address=(address, 0) if address else None
+    )
 
 
 def connect_tls(

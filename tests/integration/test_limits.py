@@ -366,8 +366,9 @@ def test_connections_of_one_address(gate: GateProcess) -> None:
     """
     Beyond the limit a newcomer is turned away with a word, and who was there is not.
     """
-    with connect(gate.http) as first:
-        crowd = [connect(gate.http) for _ in range(25)]
+    # Not the address that the gate's own looks at its bindings come from.
+    with connect(gate.http, address="127.0.0.9") as first:
+        crowd = [connect(gate.http, address="127.0.0.9") for _ in range(25)]
         time.sleep(0.2)
         first.sendall(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
         assert message(first)[0].startswith(b"HTTP/1.1 200 ")
