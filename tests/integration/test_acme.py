@@ -66,12 +66,11 @@ def make_gate(tmp_path: Path, origin: Origin) -> Iterator[MakeGate]:
         gate.start()
         return gate, pebble
 
-    yield make
-    for one in reversed(running):
-        if isinstance(one, Pebble):
-            one.stop()
-        elif one.process is not None and one.process.poll() is None:
-            one.stop(timeout=15)
+    with contextlib.ExitStack() as ending:
+        yield make
+        for one in running:
+            if isinstance(one, Pebble) or (one.process is not None and one.process.poll() is None):
+                ending.callback(one.stop)
 
 
 def order(gate: GateProcess, *names: str, name: str = "web", **more: Any) -> str:
