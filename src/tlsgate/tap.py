@@ -36,7 +36,7 @@ class Options(usage.Options):
         ["config", None, None, "A TOML document; what it names is pinned."],
         ["initial", None, None, "A TOML document that becomes generation 1 of an empty state folder, not pinned."],
         ["state", None, None, "The state folder. [default: $STATE_DIRECTORY, else tlsgate-state]"],
-        ["store", None, None, "etcd://host:port[,host:port]/prefix, to share settings between nodes."],
+        ["store", None, None, "Reserved for settings that nodes share; refused as yet."],
         ["workers", None, "auto", "Processes that serve: 'auto' is one per core, 0 serves in this one."],
         ["access-log", None, None, "A file, '-' or 'none'. [default: standard output with -n]"],
         ["access-log-format", None, "combined", "combined or json."],

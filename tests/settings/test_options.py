@@ -25,7 +25,7 @@ def test_defaults() -> None:
     assert not options.pins
     assert options.state == Path("tlsgate-state").absolute()
     assert options.admin_endpoint == "tcp:8444:interface=127.0.0.1"
-    assert (options.workers, options.access_log, options.drain_timeout, options.store) == (None, "-", 30.0, "")
+    assert (options.workers, options.access_log, options.drain_timeout) == (None, "-", 30.0)
     assert read(foreground=False).access_log == "none"
 
 
@@ -62,8 +62,8 @@ def test_drain_timeout_is_pinned() -> None:
     [
         ("workers", "many"), ("workers", "-1"), ("workers", "99999"), ("workers", "\u0661"), ("upstream", ["ftp://x"]),
         ("http", ["none", "80"]), ("http", ["tcp:x"]), ("https", ["ssl:443"]), ("admin", "x"), ("state", ""),
-        ("store", "redis://x"), ("store", "etcd://x/p"), ("store", "etcd://a:1"), ("store", "etcd://u:p@a:1/p"),
-        ("store", "etcd://[a:1/p"), ("access_log", ""), ("access_log_format", "xml"), ("drain_timeout", "soon"),
+        ("store", "redis://x"), ("store", "etcd://a:1,b:2/prefix"),
+        ("access_log", ""), ("access_log_format", "xml"), ("drain_timeout", "soon"),
         ("drain_timeout", "nan"), ("drain_timeout", "-1"), ("drain_timeout", "1_0"), ("config", "/nowhere"),
         ("initial", "/nowhere"),
     ],
@@ -80,12 +80,9 @@ def test_good_values() -> None:
     """
     All other options pass as they were meant.
     """
-    options = read(
-        workers="0", admin="none", store="etcd://a:1,b:2/prefix", access_log="x.log", access_log_format="json"
-    )
+    options = read(workers="0", admin="none", access_log="x.log", access_log_format="json")
     assert options.workers == 0
     assert options.admin_endpoint is None
-    assert options.store == "etcd://a:1,b:2/prefix"
     assert options.access_log == str(Path("x.log").absolute())
 
 

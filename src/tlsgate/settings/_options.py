@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import attrs
 
@@ -41,7 +40,6 @@ class GateOptions:
     The options of C{twistd tlsgate}.
 
     @ivar state: the state folder, absolute; it need not exist.
-    @ivar store: an C{etcd://} URL, or empty for the state folder.
     @ivar admin_endpoint: where the admin API listens beside its UNIX socket; C{None} for nowhere.
     @ivar workers: processes that serve, 0 for none beside this one; C{None} for one per core.
     @ivar access_log: a path, C{-} for standard output, or C{none}.
@@ -54,7 +52,6 @@ class GateOptions:
     """
 
     state: Path
-    store: str = ""
     admin_endpoint: str | None = DEFAULT_ADMIN
     workers: int | None = None
     access_log: str = "none"
@@ -128,6 +125,9 @@ def read_options(
 
     @raise OptionRefused: naming the option, or the document and the path in it.
     """
+    if store:
+        # Not silently the state folder: each node would go its own way.
+        raise OptionRefused("--store: settings cannot be shared between nodes yet; they are in the state folder")
     option_pins = pins_of_options(upstream=upstream, http=http, https=https, drain_timeout=drain_timeout)
     # An absolute path, because a daemon may change its folder.
     config_path = None if config is None else Path(config).absolute()
@@ -143,7 +143,6 @@ def read_options(
         access_log = str(Path(access_log).absolute())
     options = GateOptions(
         state=_state_folder(state, environ),
-        store=_store(store),
         admin_endpoint=None if admin == "none" else _endpoint("--admin", admin),
         workers=_workers(workers),
         access_log=access_log,
@@ -155,7 +154,7 @@ def read_options(
         option_pins=option_pins,
     )
     # With a generation already there, what is pinned can only be judged together with that.
-    if not options.store and not (options.state / "generations").is_dir():
+    if not (options.state / "generations").is_dir():
         option, source = (
             ("--initial", initial) if initial else ("--config", config) if config else ("the options", None)
         )
@@ -239,25 +238,6 @@ def _state_folder(text: str | None, environ: Mapping[str, str]) -> Path:
     # systemd separates several folders by colons; the first is ours.
     chosen = text or environ.get("STATE_DIRECTORY", "").split(":")[0] or "tlsgate-state"
     return Path(chosen).absolute()
-
-
-def _store(text: str | None) -> str:
-    if not text:
-        return ""
-    wrong = f"--store: {text!r} is not etcd://host:port[,host:port]/prefix"
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        raise OptionRefused(wrong) from None
-    if "@" in text:
-        raise OptionRefused("--store: its URL holds no user name and no password")
-    if parts.scheme != "etcd" or not parts.netloc or parts.path in {"", "/"}:
-        raise OptionRefused(wrong)
-    for node in parts.netloc.split(","):
-        host, colon, port = node.rpartition(":")
-        if not host or not colon or not (port.isascii() and port.isdigit() and 0 < int(port) <= 65535):
-            raise OptionRefused(wrong)
-    return text
 
 
 def _config_overlay(path: Path | None) -> Document:

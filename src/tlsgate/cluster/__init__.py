@@ -1,3 +1,0 @@
-"""
-One truth for many nodes.
-"""
