@@ -367,8 +367,8 @@ hsts = {{ enabled = true, max_age = 31536000 }}
 
     def rest(self) -> None:
         """
-        Return when it does nothing: the supervisor imports everything into a spare process after the start, and that
-        is no work of the requests that are measured.
+        Return when it does nothing: what is left to do after a start and after uploads is no work of the requests that are
+        measured.
         """
         end = time.monotonic() + 10
         while time.monotonic() < end:

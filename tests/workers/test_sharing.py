@@ -9,6 +9,7 @@ from typing import Any
 from _scripted import Plane, Process, snapshot
 
 from tlsgate.sites import Server, Snapshot, Upstream
+from tlsgate.workers._places import FIRST_SPARE_DELAY
 
 
 def heard(process: Process, what: str) -> list[Any]:
@@ -89,7 +90,7 @@ def test_servers(plane: Plane) -> None:
     All hear of a server that one ejects, who comes later too, until it is restored or not served any more.
     """
     plane.serve(with_server(1, "http://a"))
-    plane.reactor.turn(3)
+    plane.reactor.turn(FIRST_SPARE_DELAY)
     one, other, spare = plane.reactor.running
     tell(plane, one, "server", ("app", "http://a", False))
     assert heard(one, "server") == []

@@ -16,6 +16,7 @@ from tlsgate.interfaces import ApplyFailed, IDataPlane
 from tlsgate.workers import LocalPlane, Supervisor
 from tlsgate.workers._child import START_LIMIT
 from tlsgate.workers._heartbeat import SILENT
+from tlsgate.workers._places import FIRST_SPARE_DELAY, SPARE_DELAY
 from tlsgate.workers._supervisor import COMMIT_LIMIT
 
 
@@ -130,7 +131,7 @@ def test_the_spare_takes_an_empty_place_at_once(plane: Plane) -> None:
     """
     plane.serve(snapshot(1))
     plane.done(plane.supervisor.publish_challenges({b"token": b"proof"}, {}))
-    plane.reactor.turn(3)
+    plane.reactor.turn(FIRST_SPARE_DELAY)
     assert len(plane.reactor.running) == 3
     spare = plane.reactor.running[-1]
     assert spare.served is None
@@ -155,12 +156,26 @@ def test_challenges_are_published_to_all(plane: Plane) -> None:
     assert plane.supervisor.challenges() == {b"a": b"b"}
 
 
+def test_the_first_spare_waits_unless_it_is_needed(plane: Plane) -> None:
+    """
+    A worker that ends soon after the start is replaced at once, and then a spare comes early.
+    """
+    plane.serve(snapshot(1))
+    plane.reactor.turn(FIRST_SPARE_DELAY / 2)
+    assert len(plane.reactor.running) == 2
+    plane.reactor.running[0].end()
+    plane.reactor.turn()
+    assert plane.serving == [1, 1]
+    plane.reactor.turn(SPARE_DELAY)
+    assert len(plane.reactor.running) == 3
+
+
 def test_a_loop_over_several_workers_is_suspended_in_all(plane: Plane) -> None:
     """
     Three redirects of one client are a loop whoever of the workers made them; who starts later hears of it too.
     """
     plane.serve(snapshot(1))
-    plane.reactor.turn(3)
+    plane.reactor.turn(FIRST_SPARE_DELAY)
     one, other, spare = plane.reactor.running
     for number, process in enumerate((one, other, one)):
         assert one.suspended == []
@@ -196,7 +211,7 @@ def test_a_supervisor_that_slept_blames_nobody(plane: Plane) -> None:
     A laptop's lid, a paused machine: silence of all is not the workers'.
     """
     plane.serve(snapshot(1))
-    plane.reactor.turn(2)
+    plane.reactor.turn(FIRST_SPARE_DELAY)
     before = plane.reactor.running
     late: Deferred[None] = Deferred()
     for process in before:
@@ -227,7 +242,7 @@ def test_crash_loops_rest_and_show(plane: Plane) -> None:
     itself when a process lives.
     """
     plane.serve(snapshot(1))
-    plane.reactor.turn(5)
+    plane.reactor.turn(FIRST_SPARE_DELAY)
     plane.reactor.answers["begin"] = ValueError("no")
     spare = plane.reactor.running[-1]
     spare.end()
