@@ -63,6 +63,7 @@ from .workers import (
     Supervisor,
     core_count,
     forbid_core_dumps,
+    give_back_memory,
     raise_descriptor_limit,
 )
 
@@ -327,6 +328,8 @@ class GateService(Service):
         self._background(self._changes.tick(), "what only time changes")
         self._refresh_admin()
         self._manager.status(self._status())
+        # What the changes of the last minute have left.
+        give_back_memory()
 
     def _refresh_admin(self) -> None:
         if self._admin_tls is not None:

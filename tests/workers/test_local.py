@@ -6,14 +6,23 @@ from __future__ import annotations
 
 import gc
 import os
+import platform
 import resource
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from _scripted import ScriptedReactor
 from twisted.internet.testing import MemoryReactorClock
 
-from tlsgate.workers import LocalPlane, Setup, Supervisor, forbid_core_dumps, raise_descriptor_limit
+from tlsgate.workers import (
+    LocalPlane,
+    Setup,
+    Supervisor,
+    forbid_core_dumps,
+    give_back_memory,
+    raise_descriptor_limit,
+)
 
 
 @pytest.fixture
@@ -60,3 +69,24 @@ def test_limits_of_the_process() -> None:
         finally:
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only the GNU C library keeps it, and has a word for it")
+def test_memory_between_what_is_still_in_use() -> None:
+    """
+    Goes back to the system: by itself it would not.
+    """
+
+    def held() -> int:
+        lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("Private_Dirty:"))
+
+    # Larger than what Python's own allocator takes, smaller than what is mapped by itself.
+    crowd = [bytearray(700) for _ in range(50_000)]
+    few = crowd[::500]
+    before = held()
+    del crowd
+    freed = before - held()
+    give_back_memory()
+    assert before - held() > freed + 20_000
+    assert len(few) == 100

@@ -8,7 +8,7 @@ L{_sharing}.  On the other end L{_worker} does what it is told with a L{_local} 
 C{--workers 0}.  L{_systemd} tells the service manager.
 """
 
-from ._limits import core_count, forbid_core_dumps, raise_descriptor_limit
+from ._limits import core_count, forbid_core_dumps, give_back_memory, raise_descriptor_limit
 from ._local import LocalPlane, Setup
 from ._supervisor import Supervisor
 from ._systemd import ServiceManager
@@ -20,5 +20,6 @@ __all__ = [
     "Supervisor",
     "core_count",
     "forbid_core_dumps",
+    "give_back_memory",
     "raise_descriptor_limit",
 ]

@@ -4,14 +4,19 @@ What the operating system lets a process have, and what it must not do with it.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
+from typing import Final
 
 from twisted.logger import Logger
 
-__all__ = ["core_count", "forbid_core_dumps", "raise_descriptor_limit"]
+__all__ = ["core_count", "forbid_core_dumps", "give_back_memory", "raise_descriptor_limit"]
 
 _log = Logger()
+
+#: Of the GNU C library only.
+_trim: Final = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 
 def raise_descriptor_limit() -> None:
@@ -33,6 +38,15 @@ def forbid_core_dumps() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     except (ValueError, OSError):
         _log.warn("Core dumps could not be forbidden")
+
+
+def give_back_memory() -> None:
+    """
+    Return what was freed to the system.  By itself the C library keeps pages between what is still in use: some
+    kilobytes for each change, for good.  Takes half a millisecond where there is nothing, a few for a hundred megabytes.
+    """
+    if _trim is not None:
+        _trim(0)
 
 
 def core_count() -> int:
