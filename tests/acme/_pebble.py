@@ -51,6 +51,12 @@ def _free_for_both() -> int:
             return port
 
 
+class EndedAtOnce(Exception):
+    """
+    A program could not begin.
+    """
+
+
 class Pebble:
     """
     Pebble with its DNS server, in which every name is 127.0.0.1.
@@ -75,11 +81,7 @@ class Pebble:
         self.folder = folder
         self.http_port = http_port or free_port()
         self.tls_port = tls_port or free_port()
-        self.dns_port = _free_for_both()
-        self.dns = dns or f"127.0.0.1:{self.dns_port}"
-        self.control_port = free_port()
-        self.api_port = free_port()
-        self.management_port = free_port()
+        self._given_dns = dns
         self.environ = {
             "PEBBLE_VA_NOSLEEP": "1",
             "PEBBLE_WFE_NONCEREJECT": "0",
@@ -93,6 +95,17 @@ class Pebble:
         self.certificate.write_bytes(issued.chain)
         self.key.write_bytes(issued.key)
         self.config = folder / "pebble.json"
+        self._binding_keys = dict(binding_keys or {})
+        self.resolver: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
+        self._choose_ports()
+
+    def _choose_ports(self) -> None:
+        self.dns_port = _free_for_both()
+        self.dns = self._given_dns or f"127.0.0.1:{self.dns_port}"
+        self.control_port = free_port()
+        self.api_port = free_port()
+        self.management_port = free_port()
         self.config.write_text(
             json.dumps(
                 {
@@ -104,20 +117,32 @@ class Pebble:
                         "httpPort": self.http_port,
                         "tlsPort": self.tls_port,
                         "ocspResponderURL": "",
-                        "externalAccountBindingRequired": bool(binding_keys),
-                        "externalAccountMACKeys": dict(binding_keys or {}),
+                        "externalAccountBindingRequired": bool(self._binding_keys),
+                        "externalAccountMACKeys": self._binding_keys,
                     }
                 }
             )
         )
-        self.resolver: subprocess.Popen[bytes] | None = None
-        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def directory(self) -> str:
         return f"https://localhost:{self.api_port}/dir"
 
     def start(self) -> Pebble:
+        """
+        Start both; where somebody took a port since it was chosen, on others.
+        """
+        for _ in range(4):
+            try:
+                self._start()
+            except EndedAtOnce:
+                self.stop()
+                self._choose_ports()
+            else:
+                return self
+        raise AssertionError(self.log())
+
+    def _start(self) -> None:
         with (self.folder / "dns.log").open("ab") as log:
             self.resolver = subprocess.Popen(
                 [
@@ -130,7 +155,6 @@ class Pebble:
             )
         self.start_ca()
         _wait(self.control_port, self.resolver)
-        return self
 
     def start_ca(self) -> None:
         with (self.folder / "pebble.log").open("ab") as log:
@@ -186,7 +210,8 @@ def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
     for _ in range(400):
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
-        assert process.poll() is None, "it ended at once"
+        if process.poll() is not None:
+            raise EndedAtOnce
         time.sleep(0.025)
     raise AssertionError("it does not listen")
 
